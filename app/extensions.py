@@ -1,0 +1,95 @@
+"""The Flask extensions and the Celery application, unbound; and `transaction()`.
+
+`create_app` binds them. This is wiring, not policy: no rule, no table, no task lives here.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery, Task
+from flask import Flask, current_app
+from flask_jwt_extended import JWTManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from app.config import Settings
+
+# Constraint names that a migration can rely on, whichever PostgreSQL made them.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate()
+jwt = JWTManager()
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One use case's transaction: commits at the end, rolls back on any exception.
+
+    Yields the session. Opened once by each public service function, never by what it calls.
+    """
+    session: Any = db.session
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+
+
+def settings() -> Settings:
+    """The settings of the running application."""
+    configured: Settings = current_app.config["SETTINGS"]
+    return configured
+
+
+if TYPE_CHECKING:
+    _Task = Task[Any, Any]
+else:
+    _Task = Task
+
+
+class ContextTask(_Task):
+    """A task that runs inside the Flask application's context (Flask's documented pattern)."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        flask_app: Flask = celery.flask_app
+        with flask_app.app_context():
+            return self.run(*args, **kwargs)
+
+
+class FlaskCelery(Celery):
+    """The Celery application, which knows the Flask application it belongs to."""
+
+    flask_app: Flask
+
+    def init_app(self, app: Flask) -> None:
+        """Binds the two: configuration from `app.config["CELERY"]`, tasks in `app`'s context."""
+        self.flask_app = app
+        self.config_from_object(app.config["CELERY"])
+        self.set_default()
+        app.extensions["celery"] = self
+
+
+celery = FlaskCelery("gonets", task_cls=ContextTask, set_as_current=False)
