@@ -166,7 +166,8 @@ def _owner(uid: int) -> Owner:
 
 def _sockets_for(home: Path) -> Path:
     near = home / "socket"
-    if len(os.fsencode(near)) + LONGEST_SOCKET_NAME <= LONGEST_SOCKET:
+    is_short = len(os.fsencode(near)) + LONGEST_SOCKET_NAME <= LONGEST_SOCKET
+    if is_short and "," not in str(near):  # libpq takes a comma for the end of the host
         return near
     key = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
     return Path("/tmp") / f"gonets-{os.geteuid()}-{key}" / "socket"

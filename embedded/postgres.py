@@ -37,7 +37,7 @@ class Postgres(Server):
 
     name = "PostgreSQL"
     # "Fast" and "immediate" shutdown: https://www.postgresql.org/docs/18/server-shutdown.html
-    clean_stop = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0))
+    clean_stop = ((signal.SIGINT, 1.5), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 3.0))
 
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
         super().__init__(place_for_other_than_root(data_dir, "postgres"))
@@ -68,9 +68,11 @@ class Postgres(Server):
             self._end(self.clean_stop[1:])
         super().stop()
 
-    def await_ready(self) -> None:
-        super().await_ready()
+    def ready(self) -> bool:
+        if not super().ready():
+            return False
         self._make_role_and_database()
+        return True
 
     @property
     def _programs(self) -> PostgresPrograms:

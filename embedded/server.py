@@ -53,7 +53,7 @@ class Server(ABC):
         """Whether clients are served."""
 
     def launch(self) -> None:
-        """Start without waiting; `await_ready` must follow.
+        """Start without waiting; `ready` or `await_ready` must follow.
 
         Raises:
             EmbeddedError: it cannot be started here; InUse: another run has it.
@@ -62,20 +62,34 @@ class Server(ABC):
             return
         self.place.make()
         self._lock.acquire()
-        self._end_leftover()
-        self._prepare()
-        self._spawn()
+        try:
+            self._end_leftover()
+            self._prepare()
+            self._spawn()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def ready(self) -> bool:
+        """Whether clients are served, after `launch`.
+
+        Raises:
+            EmbeddedError: it ended instead; the message has the end of its log.
+        """
+        if self.running:
+            return self._answers()
+        if self._try_again():
+            return False
+        raise EmbeddedError(f"{self.name} did not start. {self._last_words()}")
 
     def await_ready(self) -> None:
         """Wait until clients are served.
 
         Raises:
-            EmbeddedError: it ended instead; the message has the end of its log.
+            EmbeddedError: they will not be, or not soon enough.
         """
         deadline = time.monotonic() + START_SECONDS
-        while not (self.running and self._answers()):
-            if not self.running and not self._try_again():
-                raise EmbeddedError(f"{self.name} did not start. {self._last_words()}")
+        while not self.ready():
             if time.monotonic() > deadline:
                 raise EmbeddedError(f"{self.name} does not answer. {self._last_words()}")
             time.sleep(0.01)

@@ -19,7 +19,7 @@ class Valkey(Server):
     """A Valkey server with its append-only file in a folder of DATA_DIR."""
 
     name = "Valkey"
-    clean_stop = ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))
+    clean_stop = ((signal.SIGTERM, 1.0), (signal.SIGKILL, 3.0))
 
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
         super().__init__(place_for(data_dir, "valkey"))

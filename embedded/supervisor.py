@@ -1,0 +1,273 @@
+"""Keeps parts running: starts them, passes on what they say, restarts what died, ends them all.
+
+Knows nothing of what the parts are for. One thread and one loop: whoever waits for something calls
+`tick` until it has happened.
+"""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from embedded.errors import EmbeddedError
+from embedded.output import Output
+from embedded.processes import PidFile, end, spawn
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 2.0  # seconds before a restart
+SETTLED_AFTER = 10.0  # seconds of life after which a part is no longer considered failing
+TICK = 0.2
+LONGEST_LINE = 65536
+
+
+class Stop(BaseException):
+    """Somebody asked us to stop (SIGTERM, SIGINT, SIGHUP)."""
+
+
+class Part(Protocol):
+    """Something that runs and can be started again."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def running(self) -> bool: ...
+
+    def launch(self) -> None: ...
+
+
+class Program:
+    """A command of ours in a process group of its own, that says things."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        pid_file: Path,
+    ) -> None:
+        self.name = name
+        self._command = command
+        self._cwd = cwd
+        self._env = env
+        self._pid_file = PidFile(pid_file)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._unfinished = b""
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def status(self) -> int | None:
+        """The exit status; a signal's number below zero; None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def launch(self) -> None:
+        self._process = spawn(self._command, output=subprocess.PIPE, cwd=self._cwd, env=self._env)
+        os.set_blocking(self.descriptor, False)
+        self._pid_file.write(self._process.pid)
+
+    @property
+    def descriptor(self) -> int:
+        assert self._process and self._process.stdout
+        return self._process.stdout.fileno()
+
+    def lines(self) -> Iterable[bytes] | None:
+        """What it said since the last time; None once it can say no more."""
+        try:
+            said = os.read(self.descriptor, LONGEST_LINE)
+        except BlockingIOError:
+            return []
+        *whole, self._unfinished = (self._unfinished + said).split(b"\n")
+        if not said or len(self._unfinished) > LONGEST_LINE:
+            whole, self._unfinished = [*whole, self._unfinished], b""
+        return [line for line in whole if line] if said or whole[-1] else None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the whole process group; the group of one that died may live on without it."""
+        if self._process:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    def bury(self) -> None:
+        """Once it died: end what is left of its group, and forget it."""
+        self.signal(signal.SIGKILL)
+        if self._process and self._process.stdout:
+            self._process.stdout.close()
+        self._process = None
+        self._pid_file.clear()
+
+
+@dataclass
+class _Watch:
+    """How a part has been doing."""
+
+    part: Part
+    started: float
+    pause: float = FIRST_PAUSE
+    deaths: int = 0
+    due: float | None = None  # when to start it again
+
+
+@dataclass
+class Supervisor:
+    """The parts, in the order in which they were added."""
+
+    output: Output
+    _watches: list[_Watch] = field(default_factory=list)
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _stop_asked: int = 0
+
+    def listen_to_signals(self) -> None:
+        """From now on `tick` raises Stop once one of the stopping signals came."""
+
+        def ask(*_: object) -> None:
+            self._stop_asked += 1
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, ask)
+
+    def add(self, part: Part) -> None:
+        """Watch a part from now on; one that does not run yet is started."""
+        self._watches.append(_Watch(part, time.monotonic()))
+        if not part.running:
+            self._launch(part)
+
+    def tick(self, seconds: float = TICK) -> None:
+        """Pass on what was said for some seconds, then restart what died.
+
+        Raises:
+            Stop: somebody asked for it.
+        """
+        self._listen(seconds)
+        if self._stop_asked:
+            raise Stop
+        for watch in self._watches:
+            self._look_after(watch)
+
+    def wait(self, done: Callable[[], bool], within: float) -> bool:
+        """Tick until something is so, or for `within` seconds; says whether it is."""
+        deadline = time.monotonic() + within
+        while not (so := done()) and time.monotonic() < deadline:
+            self.tick(0.02)
+        return so
+
+    def run_once(self, program: Program) -> int:
+        """Run a program to its end, while the parts are looked after; its exit status."""
+        self._launch(program)
+        try:
+            while program.running:
+                self.tick(0.02)
+            self._hear(program)
+            return program.status or 0
+        finally:
+            self._bury(program)
+
+    def deaths(self) -> dict[str, int]:
+        """How often each part has died so far."""
+        return {watch.part.name: watch.deaths for watch in self._watches}
+
+    def end(self, names: Iterable[str], within: float) -> None:
+        """Ask programs to stop, give them `within` seconds (none once somebody asks to stop
+        again), and end the whole groups of those that are left.
+        """
+        wanted = set(names)
+        watches = [w for w in self._watches if w.part.name in wanted]
+        self._watches = [w for w in self._watches if w not in watches]
+        programs = [w.part for w in watches if isinstance(w.part, Program)]
+        for program in programs:
+            program.signal(signal.SIGTERM)
+        deadline, asked = time.monotonic() + within, max(self._stop_asked, 1)
+        while any(p.running for p in programs) and time.monotonic() < deadline:
+            self._listen(0.02)
+            if self._stop_asked > asked:
+                break
+        for program in programs:
+            if program.running:
+                self.output.line("dev", f"{program.name} did not stop in time, ending it")
+                program.signal(signal.SIGKILL)
+            self._hear(program)
+            self._bury(program)
+
+    def _look_after(self, watch: _Watch) -> None:
+        now, part = time.monotonic(), watch.part
+        if part.running:
+            if now - watch.started > SETTLED_AFTER:
+                watch.pause = FIRST_PAUSE
+        elif watch.due is None:
+            watch.deaths += 1
+            watch.due = now + watch.pause
+            how = ""
+            if isinstance(part, Program):
+                how = _describe(part.status)
+                self._hear(part)
+                self._bury(part)
+            self.output.line("dev", f"{part.name} died{how}, restarting in {watch.pause:g} s")
+            watch.pause = min(watch.pause * 2, LONGEST_PAUSE)
+        elif now >= watch.due:
+            watch.due, watch.started = None, now
+            self._launch(part)
+
+    def _launch(self, part: Part) -> None:
+        try:
+            part.launch()
+        except (OSError, EmbeddedError) as problem:
+            self.output.line("dev", f"{part.name} does not start: {problem}")
+            return
+        if isinstance(part, Program):
+            self._selector.register(part.descriptor, selectors.EVENT_READ, part)
+
+    def _listen(self, seconds: float) -> None:
+        if not self._selector.get_map():
+            time.sleep(seconds)
+            return
+        for key, _ in self._selector.select(seconds):
+            self._hear(key.data)
+
+    def _hear(self, program: Program) -> None:
+        lines = program.lines() if self._is_heard(program) else None
+        if lines is None:
+            self._unhear(program)
+            return
+        for line in lines:
+            self.output.line(program.name, line)
+
+    def _is_heard(self, program: Program) -> bool:
+        return any(key.data is program for key in self._selector.get_map().values())
+
+    def _unhear(self, program: Program) -> None:
+        for key in list(self._selector.get_map().values()):
+            if key.data is program:
+                self._selector.unregister(key.fileobj)
+
+    def _bury(self, program: Program) -> None:
+        self._unhear(program)
+        program.bury()
+
+
+def end_leftovers(folder: Path, within: float) -> list[str]:
+    """End what a killed supervisor left behind, with whole groups; gives the names."""
+    found = []
+    for file in sorted(folder.glob("*.pid")):
+        pid_file = PidFile(file)
+        if pid := pid_file.pid():
+            found.append(file.stem)
+            end(pid, [(signal.SIGTERM, within), (signal.SIGKILL, 1.0)], group=True)
+        pid_file.clear()
+    return found
+
+
+def _describe(status: int | None) -> str:
+    if status is None:
+        return ""
+    if status < 0:
+        return f" ({signal.Signals(-status).name})"
+    return f" (exit status {status})"
