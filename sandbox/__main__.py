@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ def main() -> int:
         return asyncio.run(_serve(settings))
     except NotLoopback as error:
         sys.stderr.write(f"sandbox: {error}\n")
+    except sqlite3.DatabaseError as error:
+        sys.stderr.write(f"sandbox: cannot use {settings.data}: {error}; choose another --data\n")
     except OSError as error:
         sys.stderr.write(
             f"sandbox: cannot listen on {settings.host}:{settings.port}: {error.strerror}; "

@@ -32,11 +32,15 @@ class BotApi:
         """The answer to a request whose path begins with `/bot`."""
         token_part, _, method = request.path.rpartition("/")
         try:
-            self._check(request.verb, token_part, method)
             given = parameters.read(request)
+            chat = given.chat_or_none()
         except Refusal as refusal:
             return refusal.response()
-        call = self._journal.arrived(time.time(), method, given.chat_or_none(), given.values)
+        call = self._journal.arrived(time.time(), method, chat, given.values)
+        try:
+            self._check(request.verb, token_part, method)
+        except Refusal as refusal:
+            return _refused(call, refusal)
         fault = self._faults.hitting(call)
         if fault is None:
             return self._answer_truly(call, given)
@@ -49,33 +53,28 @@ class BotApi:
             task.cancel()
 
     def _check(self, verb: str, token_part: str, method: str) -> None:
-        if not token_part.startswith("/bot") or verb not in ("GET", "POST", "HEAD"):
+        if not token_part.startswith("/bot") or verb not in ("GET", "POST"):
             raise refusals.not_found()
         if not hmac.compare_digest(f"{token_part}/".encode(), self._prefix):
             raise refusals.unauthorized()
         if method.lower() not in METHODS:
-            raise refusals.not_found()
+            raise refusals.unknown_method()
 
     def _answer_truly(self, call: Call, given: Parameters) -> Answer:
         """The documented behaviour, at once where nothing has to be waited for."""
         if call.method.lower() == "getupdates":
             return self._poll(call, given)
-        return _settled(call, self._carry_out(call, given))
-
-    def _carry_out(self, call: Call, given: Parameters) -> Response:
         try:
             result = METHODS[call.method.lower()](self._bot, call, given)
         except Refusal as refusal:
-            call.description = refusal.description
-            return refusal.response()
-        return json_response(200, {"ok": True, **result})
+            return _refused(call, refusal)
+        return _settled(call, json_response(200, {"ok": True, **result}))
 
     async def _poll(self, call: Call, given: Parameters) -> Response:
         try:
             updates = await self._bot.get_updates(given)
         except Refusal as refusal:
-            call.description = refusal.description
-            return _settled(call, refusal.response())
+            return _refused(call, refusal)
         return _settled(call, json_response(200, {"ok": True, "result": updates}))
 
     async def _answer_under(self, fault: Fault, call: Call, given: Parameters) -> Response:
@@ -84,15 +83,13 @@ class BotApi:
             truth = await _awaited(self._answer_truly(call, given))
         await asyncio.sleep(fault.delay)
         if fault.kind == "delay":
-            return truth or await _awaited(self._answer_truly(call, given))
+            late = truth or await _awaited(self._answer_truly(call, given))
+            return _settled(call, late)
         if fault.kind == "hang":
             await asyncio.Event().wait()
         if fault.kind == "flood" and fault.bot_wide and fault.retry_after:
             self._bot.limits.hold(time.monotonic(), fault.retry_after)
-        response = mishaps.response(fault, truth)
-        call.code = response.status or None
-        call.answered_at = time.time()
-        return response
+        return _settled(call, mishaps.response(fault, truth))
 
     async def _survive_the_client(self, work: Coroutine[Any, Any, Response]) -> Response:
         """Telegram finishes a call whose client has hung up: a late message is a message."""
@@ -106,7 +103,12 @@ async def _awaited(answer: Answer) -> Response:
     return answer if isinstance(answer, Response) else await answer
 
 
+def _refused(call: Call, refusal: Refusal) -> Response:
+    call.description = refusal.description
+    return _settled(call, refusal.response())
+
+
 def _settled(call: Call, response: Response) -> Response:
-    call.code = response.status
+    call.code = response.status or None
     call.answered_at = time.time()
     return response

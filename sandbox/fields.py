@@ -1,12 +1,20 @@
 """Reading the fields of a control call strictly: a typo in a test must not pass."""
 
 import json
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from sandbox.http import JsonObject, Request
 
 _T = TypeVar("_T")
+
+
+LONGEST_WAIT = 60.0  # seconds a reading call may hold on
+
+
+class NotThere(Exception):
+    """No such person, chat, fault or path."""
 
 
 class BadFields(Exception):
@@ -76,3 +84,13 @@ def read(request: Request) -> Fields:
             raise BadFields("the body must be a JSON object")
         values.update(body)
     return Fields(values)
+
+
+def seconds(given: Fields) -> float:
+    """How long a reading call may wait for news."""
+    return min(given.take("wait", float, 0.0), LONGEST_WAIT)
+
+
+Result = object | Coroutine[Any, Any, object]
+Handler = Callable[[Fields, int], Result]
+Routes = list[tuple[str, str, Handler]]

@@ -31,7 +31,11 @@ def parsed(text: str, mode: str, *, count_utf16: bool) -> tuple[str, list[JsonOb
     `mode` is the call's `parse_mode`; with an empty one nothing is read into the text. Raises
     `Refusal` 400 for an empty text, one that is too long, or bad markup.
     """
-    if len(text.encode("utf-8", "replace")) > LONGEST_RAW:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise bad_request("strings must be encoded in UTF-8") from None
+    if size > LONGEST_RAW:
         raise bad_request("text is too long")
     entities: list[JsonObject] = []
     if mode.lower() == "html":
@@ -121,7 +125,7 @@ class _Html(HTMLParser):
         self.text += data
 
     def _byte(self) -> int:
-        return len(self.text.encode("utf-8", "replace"))
+        return len(self.text.encode())
 
 
 def _read_html(text: str) -> tuple[str, list[JsonObject]]:

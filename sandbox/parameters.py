@@ -70,7 +70,7 @@ class Parameters:
 
 def read(request: Request) -> Parameters:
     """All parameters of a request; raises `Refusal` 400 for a body that cannot be read."""
-    values: JsonObject = _pairs(request.query) if request.query else {}
+    values: JsonObject = _pairs(request.query.encode("latin-1")) if request.query else {}
     if request.body:
         values.update(_body(request.headers.get("content-type", ""), request.body))
     return Parameters(values)
@@ -79,7 +79,7 @@ def read(request: Request) -> Parameters:
 def _body(content_type: str, body: bytes) -> JsonObject:
     kind = content_type.partition(";")[0].strip().lower()
     if kind in ("application/x-www-form-urlencoded", ""):
-        return _pairs(body.decode("ascii", "surrogateescape"))
+        return _pairs(body)
     if kind == "application/json":
         return _json(body)
     if kind == "multipart/form-data":
@@ -87,9 +87,9 @@ def _body(content_type: str, body: bytes) -> JsonObject:
     return {}
 
 
-def _pairs(encoded: str) -> JsonObject:
+def _pairs(encoded: bytes) -> JsonObject:
     try:
-        return dict(parse_qsl(encoded, keep_blank_values=True, errors="strict"))
+        return dict(parse_qsl(encoded.decode(), keep_blank_values=True, errors="strict"))
     except (UnicodeError, ValueError):
         raise bad_request("strings must be encoded in UTF-8") from None
 

@@ -47,8 +47,13 @@ def unauthorized() -> Refusal:
 
 
 def not_found() -> Refusal:
-    """404: no such path or method."""
+    """404: no such path."""
     return Refusal(404, "Not Found")
+
+
+def unknown_method() -> Refusal:
+    """404: the path is right, but there is no such method."""
+    return Refusal(404, "Not Found: method not found")
 
 
 def too_many_requests(retry_after: int) -> Refusal:

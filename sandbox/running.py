@@ -30,7 +30,7 @@ class InThread:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._stopped = asyncio.Event()
         self._ready = threading.Event()
         self._failure: Exception | None = None
@@ -49,23 +49,20 @@ class InThread:
             self._thread.join(STOPPED_WITHIN)
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve())
+            asyncio.run(self._serve())
         except Exception as error:
             self._failure = error
             self._ready.set()
-        finally:
-            self._loop.close()
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         server = Server(self._settings)
         await server.start()
         self.port, self.control_port = server.port, server.control_port or server.port
         self._ready.set()
         await self._stopped.wait()
         await server.stop()
-        await asyncio.sleep(0)
 
 
 class InProcess:

@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sandbox.bot_api import BotApi
 from sandbox.control import Control
@@ -24,7 +25,6 @@ from sandbox.world import Person, World
 DEFAULT_TOKEN = "424242:SANDBOX-this-token-opens-nothing-anywhere"
 DEFAULT_USERNAME = "gonets_sandbox_bot"
 LONGEST_OUTAGE = 600.0  # seconds
-_LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
 
 @dataclass(slots=True, frozen=True)
@@ -118,14 +118,13 @@ class Server:
 
     def _foreign(self, request: Request) -> bool:
         """Whether a page of another site sent this through somebody's browser."""
-        headers = request.headers
-        host = headers.get("host", "")
-        if not self._settings.any_host and host.rpartition(":")[0] not in _LOCAL_NAMES:
-            return host not in _LOCAL_NAMES
-        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        host = request.headers.get("host", "")
+        if not self._settings.any_host and not _is_loopback(urlsplit(f"//{host}").hostname or ""):
             return True
-        origin = headers.get("origin")
-        return origin is not None and origin.partition("://")[2] != host
+        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            return True
+        origin = request.headers.get("origin")
+        return origin is not None and urlsplit(origin).netloc != host
 
     async def _listen(self, port: int) -> asyncio.Server:
         loop = asyncio.get_running_loop()

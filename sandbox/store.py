@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+LAYOUT = 1  # of the values; a file with another one is begun anew
+
 
 class Store:
     """A small dictionary on disk; with no path it forgets everything it is told."""
@@ -22,6 +24,9 @@ class Store:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = OFF")
+            if self._db.execute("PRAGMA user_version").fetchone()[0] != LAYOUT:
+                self._db.execute("DROP TABLE IF EXISTS item")
+                self._db.execute(f"PRAGMA user_version = {LAYOUT}")
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS item"
                 " (kind TEXT, key INTEGER, value TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID"

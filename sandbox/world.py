@@ -4,6 +4,7 @@ A private chat has the id of its person, as on Telegram. Holds state and says wh
 with a chat; what people do stands in `people.py`, what the bot does in `methods.py`.
 """
 
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -100,6 +101,9 @@ class World:
         self._store = store
         self.people: dict[int, Person] = {}
         self.chats: dict[int, Chat] = {}
+        # Random, so that two sandboxes do not give the same ids; beyond 32 bits, as on Telegram.
+        self._last_person_id = random.randrange(5 * 10**9, 7 * 10**9)
+        self._last_group_id = -random.randrange(10**12, 2 * 10**12)
         self._load()
 
     def add_person(self, person: Person, *, started: bool = False) -> Person:
@@ -117,12 +121,14 @@ class World:
         return chat
 
     def free_person_id(self) -> int:
-        """An id nobody has, of the size Telegram gives out today."""
-        return max((i for i in self.people if i < 10**12), default=7_000_000_000) + 1
+        """An id nobody has had."""
+        self._last_person_id = max(self._last_person_id, *self.people, 0) + 1
+        return self._last_person_id
 
     def free_group_id(self) -> int:
-        """A negative id no chat has."""
-        return min((i for i in self.chats if i < 0), default=-1_000_000_000_000) - 1
+        """A negative id no chat has had."""
+        self._last_group_id = min(self._last_group_id, *self.chats, 0) - 1
+        return self._last_group_id
 
     def shape_of(self, chat: Chat) -> JsonObject:
         """The Bot API's `Chat`."""
