@@ -1,0 +1,110 @@
+"""What the body of a request says: strict JSON, or a form; for every face that reads one.
+
+Shape only: which fields there may be is each face's schema. JSON here is an object in UTF-8 (RFC
+8259), without NaN, without a key twice, not deeper than anybody needs.
+"""
+
+import json
+import re
+from typing import Any, NoReturn
+
+from flask import Request
+
+from app.errors import Malformed, UnsupportedMediaType
+
+MAX_DEPTH = 20
+# Python refuses longer ones by itself, with an error that names nothing of the request.
+MAX_DIGITS = 300
+
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_BRACKETS = re.compile(r"[\[\]{}]")
+
+
+def json_object(request: Request) -> dict[str, Any]:
+    """The JSON object that is the body of `request`.
+
+    Raises `UnsupportedMediaType` for any other content type, charset or encoding, `Malformed` for
+    what is not such an object.
+    """
+    _require_plain_json(request)
+    return parse_object(request.get_data())
+
+
+def json_or_form(request: Request) -> dict[str, Any]:
+    """The fields of a JSON or form body; none may be there twice. Raises as `json_object`."""
+    if request.mimetype not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        return json_object(request)
+    if request.files:
+        raise UnsupportedMediaType("Files are not read here.")
+    fields = request.form.to_dict(flat=False)
+    if twice := [name for name, values in fields.items() if len(values) > 1]:
+        raise Malformed(f"The field {twice[0]!r} is there twice.")
+    return {name: values[0] for name, values in fields.items()}
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """`raw` as one JSON object. Raises `Malformed`, which says where it stopped being one."""
+    if not raw.strip():
+        raise Malformed("The body is empty; a JSON object is expected.")
+    try:
+        text = raw.decode("utf-8")
+        _refuse_depth(text)
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_int,
+        )
+    except UnicodeDecodeError:
+        raise Malformed("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    if not isinstance(value, dict):
+        raise Malformed("The body is JSON, but not an object.")
+    return value
+
+
+def _require_plain_json(request: Request) -> None:
+    if request.content_encoding:
+        raise UnsupportedMediaType("Compressed bodies are not read here.")
+    charset = request.mimetype_params.get("charset", "utf-8").lower().strip('"')
+    if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
+
+
+def _refuse_depth(text: str) -> None:
+    """Nesting that would exhaust the parser is refused before it starts."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise Malformed(f"The body is nested more than {MAX_DEPTH} levels deep.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise Malformed("The body has an object with the same key twice.")
+    return result
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Malformed(f"{name} is not JSON.")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise Malformed("A number is too large.")
+    return number
+
+
+def _int(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise Malformed("A number has too many digits.")
+    return int(digits)

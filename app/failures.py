@@ -1,0 +1,83 @@
+"""From whatever was raised to one of the kinds in `errors`, rendered by the face of that path.
+
+Flask lets a blueprint render only what its own views raise; an unknown path or a wrong method
+belongs to nobody. So one handler for the whole application asks which face owns the path. How a
+failure looks is the face's; what it is called stands in `errors`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flask import Flask, Response, request
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as WrongMethod
+
+from app import errors, logs
+from app.errors import ServiceError
+
+log = logs.get(__name__)
+
+_BY_STATUS: dict[int, type[ServiceError]] = {
+    400: errors.Malformed,
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    406: errors.NotAcceptable,
+    409: errors.Conflict,
+    413: errors.TooLarge,
+    415: errors.UnsupportedMediaType,
+    422: errors.Invalid,
+    429: errors.TooManyRequests,
+    431: errors.HeaderTooLarge,
+    503: errors.Unavailable,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A part of the program that speaks to clients: which paths are its, how it shows a failure."""
+
+    name: str
+    owns: Callable[[str], bool]
+    render: Callable[[ServiceError], Response]
+
+
+def handle(app: Flask, faces: Sequence[Face]) -> None:
+    """Makes `faces` render every failure of `app`: the first that owns the path, else the last."""
+
+    def render(error: Exception) -> Response:
+        failure = kind_of(error)
+        owner = next((face for face in faces if face.owns(request.path)), faces[-1])
+        response = owner.render(failure)
+        if failure.retry_after is not None:
+            response.headers["Retry-After"] = str(max(1, round(failure.retry_after)))
+        if failure.allow:
+            response.headers["Allow"] = ", ".join(failure.allow)
+        return response
+
+    app.register_error_handler(Exception, render)
+
+
+def kind_of(error: Exception) -> ServiceError:
+    """The kind of failure that `error` is; what is nobody's fault but ours is logged."""
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, WrongMethod):
+        return errors.MethodNotAllowed(allow=sorted(error.valid_methods or ()))
+    if isinstance(error, HTTPException) and error.code in _BY_STATUS:
+        return _BY_STATUS[error.code]()
+    if is_database_away(error):
+        log.error("database_unavailable", error=type(error).__name__)
+        return errors.Unavailable(retry_after=2)
+    log.exception("internal_error")
+    return errors.Internal()
+
+
+def is_database_away(error: Exception) -> bool:
+    """Whether the database, not the request, is the reason: gone, restarting, full, too slow."""
+    if isinstance(error, PoolTimeout | InterfaceError | OperationalError):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated

@@ -1,0 +1,114 @@
+"""Named limits, counted in PostgreSQL so that a wiped Redis resets none of them.
+
+A limit counts hits of one subject in a sliding window. Attempts are counted before they are tried
+and given back when they were right: a burst of parallel guesses cannot slip through. This is not
+the pacing of Telegram (delivery.pacing) nor the day's quota (it is part of the lane).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from app import clock
+from app.errors import TooManyFailures, TooManyRequests
+from app.extensions import settings
+from app.models import Account, Hit, KnownNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `most` hits of one subject in `window` seconds."""
+
+    name: str
+    most: int
+    window: int
+    error: type[TooManyRequests] = TooManyRequests
+
+
+# A person mistypes a few times; ten in a quarter of an hour is somebody trying.
+PASSWORD_FROM_NETWORK = Limit("password_network", 10, 900, TooManyFailures)
+# NIST SP 800-63B: at most 100 failures; from then on only networks with an earlier sign-in count.
+PASSWORD_FROM_ANYWHERE = Limit("password_anywhere", 100, 3600, TooManyFailures)
+# 5 tries at 31^8 codes in 10 minutes.
+LINK_CODE = Limit("link_code", 5, 600, TooManyFailures)
+# Wrong link tokens that one chat sends to the bot.
+LINK_TOKEN = Limit("link_token", 5, 600, TooManyFailures)
+# Texts that one linked chat sends to the bot and that are kept.
+RECEIVED = Limit("received", 1000, 86400)
+# Each export reads everything of an account.
+EXPORT = Limit("export", 5, 3600)
+# Fresh link tokens: each voids the one before.
+LINK_TOKEN_ISSUE = Limit("link_token_issue", 60, 3600)
+
+
+def registration() -> Limit:
+    """Accounts created from one network, as REGISTRATIONS_PER_HOUR says."""
+    return Limit("registration", settings().registrations_per_hour, 3600)
+
+
+def take(session: Session, limit: Limit, subject: str) -> int:
+    """Counts a hit of `subject` and returns its id, for `give_back`.
+
+    Raises the limit's error, with the seconds to wait, when it is full; then nothing is counted.
+    """
+    subject = _hidden(subject)
+    lock(session, f"{limit.name} {subject}")
+    since = clock.now() - timedelta(seconds=limit.window)
+    recent = (Hit.limit == limit.name, Hit.subject == subject, Hit.at > since)
+    count, oldest = session.execute(select(func.count(), func.min(Hit.at)).where(*recent)).one()
+    if count >= limit.most:
+        raise limit.error(retry_after=max(1.0, (oldest - since).total_seconds()))
+    hit = Hit(limit=limit.name, subject=subject)
+    session.add(hit)
+    session.flush()
+    return hit.id
+
+
+def lock(session: Session, what: str) -> None:
+    """Orders transactions that name the same thing, until they end; there need be no row of it."""
+    number = int.from_bytes(hashlib.blake2b(what.encode(), digest_size=8).digest(), signed=True)
+    session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def give_back(session: Session, hits: list[int]) -> None:
+    """Uncounts hits that turned out to be right."""
+    session.execute(delete(Hit).where(Hit.id.in_(hits)))
+
+
+def take_password_attempt(session: Session, username_key: str, network: str) -> list[int]:
+    """Counts one attempt at a password before it is tried.
+
+    One counter for every way of signing in. Raises `TooManyFailures`: from a network with 10 in 15
+    minutes; and, once there were 100 in an hour from anywhere, from every network without an
+    earlier sign-in, so that nobody can lock the owner out.
+    """
+    hits = [take(session, PASSWORD_FROM_NETWORK, f"{username_key} {network}")]
+    try:
+        hits.append(take(session, PASSWORD_FROM_ANYWHERE, username_key))
+    except TooManyFailures:
+        if not _is_known(session, username_key, network):
+            raise
+    return hits
+
+
+def forget_account(session: Session, subjects: list[str]) -> None:
+    """Removes what was counted for these subjects (erasure)."""
+    session.execute(delete(Hit).where(Hit.subject.in_([_hidden(s) for s in subjects])))
+
+
+def _is_known(session: Session, username_key: str, network: str) -> bool:
+    known = (
+        select(KnownNetwork.account_id)
+        .join(Account, Account.id == KnownNetwork.account_id)
+        .where(Account.username_key == username_key, KnownNetwork.network == network)
+    )
+    return session.scalar(known) is not None
+
+
+def _hidden(subject: str) -> str:
+    """Subjects are stored as digests: a mistyped username may be a password."""
+    key = settings().key("limits")
+    return hashlib.blake2b(subject.encode("utf-8", "replace"), key=key, digest_size=16).hexdigest()

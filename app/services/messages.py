@@ -1,0 +1,410 @@
+"""Messages: accepting them, showing their history and state, retrying, cancelling, receiving.
+
+A message is accepted here and handed to `delivery.outbox` in the same transaction; what becomes of
+it is the engine's. Everything is asked by account: another's message does not exist.
+"""
+
+import hashlib
+import hmac
+import json
+import struct
+import threading
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app import clock, metrics
+from app.delivery import outbox
+from app.errors import IdempotencyKeyReused, Invalid, NotFound, TooManyRequests
+from app.extensions import db, settings, transaction
+from app.models import OPEN, Attempt, Direction, IdempotencyKey, Message, Status
+from app.services import limits, names
+from app.services.people import Person
+
+GREETING = "{name}, я получил от тебя сообщение:"
+PAGE_MAX = 100
+KEY_LIFETIME = timedelta(hours=24)
+# A waiting GET holds a thread of the web process: few may, the others are answered at once.
+WAIT_MAX = 20
+WAITERS = 4
+WAIT_STEP = 0.2
+
+_waiters = threading.BoundedSemaphore(WAITERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody wants sent. `expires_in` is seconds, or null for MESSAGE_TTL."""
+
+    text: str
+    silent: bool = False
+    greeting: bool = True
+    expires_in: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEntry:
+    """One call to the Bot API, as the owner of the message sees it."""
+
+    part: int
+    at: datetime
+    outcome: str
+    code: int | None
+    description: str | None
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEntry:
+    """A message as its owner sees it; `attempts` only when it was asked for alone."""
+
+    id: int
+    direction: str
+    text: str
+    greeting: str
+    status: str
+    silent: bool
+    parts: int
+    parts_sent: int
+    attempts_made: int
+    reason: str | None
+    possible_duplicate: bool
+    created_at: datetime
+    sent_at: datetime | None
+    expires_at: datetime | None
+    telegram_message_ids: list[int]
+    attempts: tuple[AttemptEntry, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An accepted message as it was at acceptance; `replayed` when its key had come before."""
+
+    message: MessageEntry
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which messages of a history: all that are not null must hold. `q`: words of the text."""
+
+    status: str | None = None
+    direction: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Messages, newest first; `next_cursor` is null at the end."""
+
+    entries: list[MessageEntry]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedPage:
+    """One page of a history that is counted, for the faces that number their pages."""
+
+    entries: list[MessageEntry]
+    total: int
+    number: int
+    size: int
+
+
+_COLUMNS: tuple[ColumnElement[Any], ...] = tuple(
+    getattr(Message, name) for name in MessageEntry.__dataclass_fields__ if name != "attempts"
+)
+
+
+def send(
+    person: Person,
+    draft: Draft,
+    *,
+    key: str | None = None,
+    send_token_id: int | None = None,
+) -> Accepted:
+    """Accepts a message for delivery to the person's own chat: held when there is none yet.
+
+    `key` is an Idempotency-Key: the same key within 24 hours is the same message. Raises `Invalid`,
+    `IdempotencyKeyReused`, `QuotaUsedUp`.
+    """
+    names.check_text(draft.text, settings().message_max_length)
+    parcel = _parcel(person, draft, send_token_id)
+    with transaction() as session:
+        if key is not None and (earlier := _claim_key(session, person, key, draft)):
+            return Accepted(_replayed(session, person, earlier), replayed=True)
+        accepted = outbox.accept(session, person.id, parcel, settings().messages_per_day)
+        if key is not None:
+            _fill_key(session, person, key, accepted)
+    metrics.accepted.inc()
+    if accepted.ring:
+        outbox.ring()
+    return Accepted(_as_accepted(accepted), replayed=False)
+
+
+def history(
+    person: Person,
+    wanted: Filter,
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+    send_token_id: int | None = None,
+) -> Page:
+    """A page of the person's messages, newest first. Raises `Invalid` for a cursor not of ours."""
+    query = _filtered(person, wanted, send_token_id)
+    if cursor is not None:
+        query = query.where(Message.id < _read_cursor(person, wanted, cursor))
+    rows = db.session.execute(query.order_by(Message.id.desc()).limit(limit + 1)).all()
+    entries = [MessageEntry(*row) for row in rows[:limit]]
+    more = len(rows) > limit
+    return Page(entries, _cursor(person, wanted, entries[-1].id) if more else None)
+
+
+def numbered_page(person: Person, number: int, size: int, direction: str | None) -> NumberedPage:
+    """Page `number` (from 1) of `size` messages, newest first. Raises `NotFound` beyond the end."""
+    query = _filtered(person, Filter(direction=direction), None)
+    total = db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    if number > 1 and (number - 1) * size >= total:
+        raise NotFound("Invalid page.")
+    page = query.order_by(Message.id.desc()).limit(size).offset((number - 1) * size)
+    rows = db.session.execute(page).all()
+    return NumberedPage([MessageEntry(*row) for row in rows], total, number, size)
+
+
+def every(person: Person) -> Iterator[MessageEntry]:
+    """All messages of a person with their attempts, oldest first, read in batches."""
+    last = 0
+    while rows := db.session.execute(
+        select(*_COLUMNS)
+        .where(Message.account_id == person.id, Message.id > last)
+        .order_by(Message.id)
+        .limit(500)
+    ).all():
+        attempts = _attempts(row.id for row in rows)
+        for row in rows:
+            yield replace(MessageEntry(*row), attempts=attempts.get(row.id, ()))
+        last = rows[-1].id
+        db.session.rollback()
+
+
+def find(
+    person: Person, message_id: int, *, wait: float = 0, send_token_id: int | None = None
+) -> MessageEntry:
+    """One message with its attempts. Raises `NotFound`.
+
+    `wait` is seconds (20 at most) to hold on until it is settled; when too many wait already, the
+    answer comes at once.
+    """
+    entry = _find(person, message_id, send_token_id)
+    if wait > 0 and entry.status in OPEN and _waiters.acquire(blocking=False):
+        try:
+            entry = _wait(person, entry, min(wait, WAIT_MAX), send_token_id)
+        finally:
+            _waiters.release()
+    return replace(entry, attempts=_attempts([entry.id]).get(entry.id, ()))
+
+
+def retry(person: Person, message_id: int) -> MessageEntry:
+    """Sends a failed, expired or cancelled message again, at the end of the lane.
+
+    Raises `NotFound`, `NotRetriable`, `QuotaUsedUp`.
+    """
+    with transaction() as session:
+        outbox.retry(
+            session,
+            person.id,
+            message_id,
+            expires_at=clock.now() + timedelta(seconds=settings().message_ttl),
+            day_quota=settings().messages_per_day,
+        )
+    outbox.ring()
+    return find(person, message_id)
+
+
+def cancel(person: Person, message_id: int) -> None:
+    """Cancels a message of which nothing was sent. Raises `NotFound`, `NotCancellable`."""
+    with transaction() as session:
+        outbox.cancel(session, person.id, message_id)
+
+
+def receive(account_id: int, chat_id: int, telegram_message_id: int, text: str) -> bool:
+    """Keeps what the person wrote to the bot, once per Telegram message.
+
+    Says whether it is kept: a text over the length, or the quota of a day, is not.
+    """
+    if len(text) > settings().message_max_length or not names.is_storable(text):
+        return False
+    with transaction() as session:
+        try:
+            limits.take(session, limits.RECEIVED, f"account {account_id}")
+        except TooManyRequests:
+            return False
+        kept = insert(Message).values(
+            account_id=account_id,
+            direction=Direction.IN,
+            status=Status.RECEIVED,
+            text=text,
+            chat_id=chat_id,
+            telegram_message_ids=[telegram_message_id],
+            created_at=clock.now(),
+        )
+        session.execute(kept.on_conflict_do_nothing())
+    metrics.received.inc()
+    return True
+
+
+def greeting_of(person: Person) -> str:
+    """The line that stands above this person's messages: their own, or the usual one."""
+    return (person.greeting or GREETING).replace("{name}", person.name)
+
+
+def _parcel(person: Person, draft: Draft, send_token_id: int | None) -> outbox.Parcel:
+    ttl = settings().message_ttl
+    lifetime = min(draft.expires_in, ttl) if draft.expires_in else ttl
+    return outbox.Parcel(
+        text=draft.text,
+        greeting=greeting_of(person) if draft.greeting else "",
+        silent=draft.silent,
+        expires_at=clock.now() + timedelta(seconds=lifetime),
+        send_token_id=send_token_id,
+    )
+
+
+def _as_accepted(message: Any, status: str | None = None) -> MessageEntry:
+    """The message as it was when it was accepted, whatever has become of it since."""
+    return MessageEntry(
+        id=message.id,
+        direction=Direction.OUT,
+        text=message.text,
+        greeting=message.greeting,
+        status=status or message.status,
+        silent=message.silent,
+        parts=message.parts,
+        parts_sent=0,
+        attempts_made=0,
+        reason=None,
+        possible_duplicate=False,
+        created_at=message.created_at,
+        sent_at=None,
+        expires_at=message.expires_at,
+        telegram_message_ids=[],
+    )
+
+
+def _claim_key(session: Session, person: Person, key: str, draft: Draft) -> IdempotencyKey | None:
+    """Takes the key for this request, or gives the row of the one that has it.
+
+    Whoever comes second waits in the insert until the first has committed or rolled back.
+    """
+    now = clock.now()
+    fingerprint = _fingerprint(draft)
+    fresh = insert(IdempotencyKey).values(
+        account_id=person.id, key=key, fingerprint=fingerprint, created_at=now
+    )
+    again = fresh.on_conflict_do_update(
+        index_elements=["account_id", "key"],
+        set_={"fingerprint": fingerprint, "created_at": now, "message_id": None},
+        where=IdempotencyKey.created_at <= now - KEY_LIFETIME,
+    ).returning(IdempotencyKey.key)
+    if session.scalar(again) is not None:
+        return None
+    earlier = session.get_one(IdempotencyKey, (person.id, key))
+    if not hmac.compare_digest(earlier.fingerprint, fingerprint):
+        raise IdempotencyKeyReused
+    return earlier
+
+
+def _fill_key(session: Session, person: Person, key: str, accepted: Any) -> None:
+    row = session.get_one(IdempotencyKey, (person.id, key))
+    row.message_id = accepted.id
+    row.accepted_status = accepted.status
+
+
+def _replayed(session: Session, person: Person, earlier: IdempotencyKey) -> MessageEntry:
+    message = session.get_one(Message, earlier.message_id)
+    return _as_accepted(message, earlier.accepted_status)
+
+
+def _fingerprint(draft: Draft) -> bytes:
+    fields = [draft.text, draft.silent, draft.greeting, draft.expires_in]
+    return hashlib.sha256(json.dumps(fields).encode()).digest()
+
+
+def _filtered(person: Person, wanted: Filter, send_token_id: int | None) -> Select[Any]:
+    query = select(*_COLUMNS).where(Message.account_id == person.id)
+    if wanted.status is not None:
+        query = query.where(Message.status == wanted.status)
+    if wanted.direction is not None:
+        query = query.where(Message.direction == wanted.direction)
+    if wanted.since is not None:
+        query = query.where(Message.created_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(Message.created_at < wanted.until)
+    if wanted.q is not None:
+        words = func.account_words(Message.account_id, Message.text)
+        query = query.where(words.op("@@")(func.account_query(person.id, wanted.q)))
+    if send_token_id is not None:
+        query = query.where(Message.send_token_id == send_token_id)
+    return query
+
+
+def _find(person: Person, message_id: int, send_token_id: int | None) -> MessageEntry:
+    query = _filtered(person, Filter(), send_token_id).where(Message.id == message_id)
+    row = db.session.execute(query).one_or_none()
+    if row is None:
+        raise NotFound
+    return MessageEntry(*row)
+
+
+def _wait(
+    person: Person, entry: MessageEntry, seconds: float, send_token_id: int | None
+) -> MessageEntry:
+    deadline = time.monotonic() + seconds
+    while entry.status in OPEN and time.monotonic() < deadline:
+        db.session.rollback()  # no transaction is held while nothing happens
+        time.sleep(WAIT_STEP)
+        entry = _find(person, entry.id, send_token_id)
+    return entry
+
+
+def _attempts(message_ids: Any) -> dict[int, tuple[AttemptEntry, ...]]:
+    result: dict[int, tuple[AttemptEntry, ...]] = {}
+    for row in db.session.scalars(
+        select(Attempt).where(Attempt.message_id.in_(list(message_ids))).order_by(Attempt.id)
+    ):
+        entry = AttemptEntry(
+            row.part, row.at, row.outcome, row.code, row.description, row.latency_ms
+        )
+        result[row.message_id] = (*result.get(row.message_id, ()), entry)
+    return result
+
+
+def _cursor(person: Person, wanted: Filter, last_id: int) -> str:
+    packed = struct.pack(">q", last_id)
+    return urlsafe_b64encode(packed + _cursor_seal(person, wanted, packed)).decode()
+
+
+def _read_cursor(person: Person, wanted: Filter, cursor: str) -> int:
+    """The id in a cursor; it is sealed, for this account and this filter only."""
+    try:
+        raw = urlsafe_b64decode(cursor.encode("ascii"))
+    except (ValueError, UnicodeEncodeError):
+        raw = b""
+    packed, seal = raw[:8], raw[8:]
+    if not hmac.compare_digest(seal, _cursor_seal(person, wanted, packed)):
+        raise Invalid(fields={"cursor": ["This cursor is not one of this list's."]})
+    return int(struct.unpack(">q", packed)[0])
+
+
+def _cursor_seal(person: Person, wanted: Filter, packed: bytes) -> bytes:
+    bound = f"{person.id}/{wanted!r}/".encode("utf-8", "replace") + packed
+    return hmac.digest(settings().key("cursor"), bound, hashlib.sha256)[:12]

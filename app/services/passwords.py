@@ -1,0 +1,88 @@
+"""Hashing, checking and choosing passwords. It knows no account and no database.
+
+argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane: about 20 ms). Passwords are taken as
+they are, whole: no truncation, no normalisation (ASVS 6.2.8).
+"""
+
+import threading
+from functools import cache
+from pathlib import Path
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from app.errors import Invalid, Unavailable
+from app.services import names
+
+MAX_BYTES = 1024
+# 19 MiB each: what hashing may take of memory and of the two cores at once, and for how long (s)
+# one more waits for its turn.
+CONCURRENT = 4
+PATIENCE = 10
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
+_places = threading.BoundedSemaphore(CONCURRENT)
+_COMMON = Path(__file__).with_name("common_passwords.txt")
+
+
+def hash(password: str) -> str:
+    """The argon2id hash to store. Raises `Unavailable` when too many are being hashed."""
+    with _Place():
+        return _hasher.hash(password)
+
+
+def verify(stored: str | None, password: str) -> bool:
+    """Whether `password` is the one that `stored` was made from.
+
+    With no stored hash (no such account) it takes the same time and says no.
+    """
+    with _Place():
+        try:
+            return _hasher.verify(stored or _nobodys(), password) and stored is not None
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def is_outdated(stored: str) -> bool:
+    """Whether `stored` was made with weaker parameters than today's."""
+    return _hasher.check_needs_rehash(stored)
+
+
+def check_new(password: str, username: str, shortest: int, field: str = "password") -> None:
+    """Raises `Invalid` unless `password` may be chosen: `shortest` characters to 1,024 bytes, not a
+    common one, not the username."""
+    if len(password) < shortest:
+        raise Invalid(fields={field: [f"A password has at least {shortest} characters."]})
+    if not is_possible(password):
+        raise Invalid(fields={field: [f"A password has at most {MAX_BYTES} bytes, and no NUL."]})
+    if names.lookalike(password) == names.lookalike(username):
+        raise Invalid(fields={field: ["The password must not be the username."]})
+    if password.casefold() in _common():
+        raise Invalid(fields={field: ["This password is too common; others will try it."]})
+
+
+def is_possible(password: str) -> bool:
+    """Whether any account can have this password: what cannot be one is not worth hashing."""
+    return names.is_storable(password) and len(password.encode()) <= MAX_BYTES
+
+
+class _Place:
+    """One of the few places where hashing goes on."""
+
+    def __enter__(self) -> None:
+        if not _places.acquire(timeout=PATIENCE):
+            raise Unavailable("Too many sign-ins at once; try again in a moment.")
+
+    def __exit__(self, *_: object) -> None:
+        _places.release()
+
+
+@cache
+def _nobodys() -> str:
+    return _hasher.hash("nobody has this password")
+
+
+@cache
+def _common() -> frozenset[str]:
+    lines = _COMMON.read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))

@@ -1,0 +1,70 @@
+"""What every request and every answer carries: a request id, security headers, a line in the log.
+
+Not what they say: that is each face's. A face that needs another Content-Security-Policy sets its
+own; the one here is for answers that are no pages.
+"""
+
+import re
+import time
+import uuid
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import logs
+from app.config import Settings
+
+log = logs.get("app.access")
+
+# A caller's own id is taken over when it can forge nothing in a log.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+HSTS = "max-age=31536000"
+
+
+def attach(app: Flask, settings: Settings) -> None:
+    """Hooks all of it into `app`, and believes as many proxies as TRUSTED_PROXIES says."""
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        server: Any = app
+        server.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)
+    app.before_request(_begin)
+    app.after_request(_finish)
+    if settings.https:
+        app.after_request(_strict_transport)
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    g.started = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    log.info(
+        "request",
+        method=request.method,
+        route=request.url_rule.rule if request.url_rule else None,
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.started) * 1000, 1),
+    )
+    return response
+
+
+def _strict_transport(response: Response) -> Response:
+    response.headers["Strict-Transport-Security"] = HSTS
+    return response
