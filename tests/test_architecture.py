@@ -1,0 +1,92 @@
+"""The import table of the house: who may import whom. It reads the code, it runs none of it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PARTS = {
+    path.stem if path.is_file() else path.name
+    for path in (ROOT / "app").iterdir()
+    if path.suffix == ".py" or (path / "__init__.py").exists()
+} - {"__init__"}
+
+GROUND = {"errors", "config", "clock", "logs", "metrics"}
+FACE = {"services", "identity", "bodies", "failures", "extensions"} | GROUND
+MAY_IMPORT: dict[str, set[str]] = {
+    "config": set(),
+    "clock": set(),
+    "errors": set(),
+    "metrics": set(),
+    "logs": {"config"},
+    "extensions": {"config"},
+    "models": {"extensions", "clock"},
+    "telegram": {"config", "errors", "logs"},
+    "delivery": {"telegram", "models", "extensions"} | GROUND,
+    "services": {"delivery", "models", "extensions"} | GROUND,
+    "identity": {"services", "extensions"} | GROUND,
+    "bodies": {"errors"},
+    "failures": {"errors", "logs"},
+    "wire": {"config", "logs"},
+    "api": FACE,
+    "dialects": FACE,
+    "web": FACE,
+    "bot": FACE | {"telegram"},
+    "cli": FACE,
+}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Top-level names of ours that a file imports: `app.models` as `models`, others as they are."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where a name comes from"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            head, _, rest = name.partition(".")
+            if head == "app":
+                yield rest.partition(".")[0] or "app"
+            elif head in ("sandbox", "embedded", "tests"):
+                yield head
+
+
+def files_of(part: str) -> list[Path]:
+    single = ROOT / "app" / f"{part}.py"
+    return [single] if single.exists() else sorted((ROOT / "app" / part).rglob("*.py"))
+
+
+def test_every_part_of_the_application_stands_in_the_table() -> None:
+    assert set(MAY_IMPORT) == PARTS
+
+
+@pytest.mark.parametrize("part", sorted(MAY_IMPORT))
+def test_a_part_imports_only_what_the_table_allows(part: str) -> None:
+    allowed = MAY_IMPORT[part] | {part}
+    for path in files_of(part):
+        wrong = set(imports_of(path)) - allowed
+        assert not wrong, f"{path.relative_to(ROOT)} imports {', '.join(sorted(wrong))}"
+
+
+@pytest.mark.parametrize("package", ["sandbox", "embedded"])
+def test_sandbox_and_embedded_servers_import_nothing_of_the_product(package: str) -> None:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        assert set(imports_of(path)) <= {package}, path
+
+
+def test_pure_modules_have_no_clock_and_no_database() -> None:
+    for name in ("retries", "pacing", "splitting"):
+        path = ROOT / "app" / "delivery" / f"{name}.py"
+        forbidden = {"clock", "models", "extensions"} & set(imports_of(path))
+        assert not forbidden, f"{path.name} imports {forbidden}"
+        modules = {
+            node.module
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom)
+        }
+        assert not modules & {"time", "sqlalchemy", "sqlalchemy.orm"}, path.name
