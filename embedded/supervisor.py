@@ -100,8 +100,10 @@ class Program:
     def bury(self) -> None:
         """Once it died: end what is left of its group, and forget it."""
         self.signal(signal.SIGKILL)
-        if self._process and self._process.stdout:
-            self._process.stdout.close()
+        if self._process:
+            self._process.wait()
+            if self._process.stdout:
+                self._process.stdout.close()
         self._process = None
         self._pid_file.clear()
 
