@@ -7,20 +7,22 @@ being offline is no defect of the project.
 """
 
 import json
+import re
 import subprocess
 import sys
 from http.client import HTTPException
+from pathlib import Path
 from urllib.request import urlopen
 
-PROBE = "https://pypi.org/pypi/flask/json"  # pip-audit asks this same service, package by package
+SERVICE = "https://pypi.org/pypi"  # what pip-audit asks, package by package
 PROBE_SECONDS = 10
 AUDIT_SECONDS = 120
 
 
 def main(lock: str) -> int:
     """Audit one lock file; gives the exit status."""
-    if not _reachable():
-        return _not_audited(f"{PROBE} does not answer")
+    if trouble := _trouble_with_first_package(Path(lock)):
+        return _not_audited(trouble)
     command = [sys.executable, "-m", "pip_audit", "--require-hashes", "--disable-pip"]
     command += ["--progress-spinner", "off", "--format", "json", "-r", lock]
     try:
@@ -42,12 +44,17 @@ def main(lock: str) -> int:
     return 1 if known else 0
 
 
-def _reachable() -> bool:
+def _trouble_with_first_package(lock: Path) -> str:
+    """Why asking for all packages would be in vain; empty when it would not."""
+    package = re.search(r"^([\w.-]+)==([\w.]+)", lock.read_text(), re.MULTILINE)
+    if not package:
+        return f"{lock} names no package"
     try:
-        with urlopen(PROBE, timeout=PROBE_SECONDS) as answer:
-            return bool(answer.status == 200)
-    except (OSError, HTTPException):
-        return False
+        url = f"{SERVICE}/{package[1]}/{package[2]}/json"
+        urlopen(url, timeout=PROBE_SECONDS).close()
+    except (OSError, HTTPException) as problem:
+        return f"{url} does not answer: {problem}"
+    return ""
 
 
 def _not_audited(reason: str) -> int:
