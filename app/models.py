@@ -223,7 +223,10 @@ class Lane(Model):
     wake_at: Mapped[datetime | None] = _when()
     leased_until: Mapped[datetime | None] = _when()
     lease_no: Mapped[int] = mapped_column(BigInteger, server_default=sql("0"))
-    # Chat pacing: the theoretical arrival time of the chat's bucket (delivery.pacing).
+    # The Telegram chat that messages go to: here, so that the row's lock covers it as well, and no
+    # turn begun after a relink can have read the former one.
+    chat_id: Mapped[int | None] = mapped_column(BigInteger)
+    # Nothing goes to that chat before: its pace, or Telegram's word.
     paced_until: Mapped[datetime | None] = _when()
     # Why new messages are held rather than queued; null when they can be delivered.
     hold_reason: Mapped[str | None] = mapped_column(Text, server_default="no_chat")
@@ -303,6 +306,8 @@ class Message(Model):
     reason: Mapped[str | None] = mapped_column(Text)
     parts: Mapped[int] = mapped_column(server_default=sql("1"))
     parts_sent: Mapped[int] = mapped_column(server_default=sql("0"))
+    # The part from which on they are half as long, since Telegram found it too long.
+    halved_from: Mapped[int | None]
     attempts_made: Mapped[int] = mapped_column(server_default=sql("0"))
     # Failures in a row on the present part: what the retry schedule counts.
     failures: Mapped[int] = mapped_column(server_default=sql("0"))
