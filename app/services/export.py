@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.extensions import db, transaction
-from app.models import AuditEvent, Chat, KnownNetwork, LinkToken, Model, SendToken, SignIn
+from app.extensions import Model, db, transaction
+from app.models import AuditEvent, Chat, KnownNetwork, LinkToken, SendToken, SignIn
 from app.services import limits, messages
 from app.services.people import Person
 

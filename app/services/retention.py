@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, inspect, or_, select, tuple_
 
 from app import clock, logs
-from app.extensions import db, settings, transaction
+from app.extensions import Model, db, settings, transaction
 from app.models import (
     OPEN,
     Account,
@@ -22,7 +22,6 @@ from app.models import (
     LinkCode,
     LinkToken,
     Message,
-    Model,
     Notice,
     PoisonUpdate,
     SendToken,
@@ -91,7 +90,7 @@ def _outdated(before: datetime) -> Iterator[tuple[type[Model], ColumnElement[boo
 
 def _remove(model: type[Model], condition: ColumnElement[bool]) -> int:
     """Deletes what fits `condition`, a batch a transaction."""
-    key: Any = model.__table__.primary_key.columns
+    key = list(inspect(model).primary_key)
     removed = 0
     while True:
         batch = select(*key).where(condition).limit(BATCH)
