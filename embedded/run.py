@@ -207,7 +207,7 @@ class Run:
             f"  Telegram  {telegram}",
             f"  Flower    http://{LOCAL}:{self.flower_port}/  user {user}, password in {kept}",
             f"  data      {self.data_dir}",
-            "  admin     ./dev flask create-admin",
+            "  admin     ./dev flask create-admin YOUR_NAME",
             "",
             "Ctrl-C stops everything.",
             "",

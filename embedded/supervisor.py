@@ -134,8 +134,10 @@ class Supervisor:
         def ask(*_: object) -> None:
             self._stop_asked += 1
 
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, ask)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1)
+            signal.signal(signal.SIGHUP, ask)
 
     def add(self, part: Part) -> None:
         """Watch a part from now on; one that does not run yet is started."""
