@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sqlite3
 import sys
@@ -13,9 +14,9 @@ from sandbox.server import DEFAULT_TOKEN, DEFAULT_USERNAME, NotLoopback, Server,
 
 def main() -> int:
     """Runs until told to stop; 0 when that went well, 2 when it could not start."""
-    settings = _settings()
+    settings, until_stdin_closes = _arguments()
     try:
-        return asyncio.run(_serve(settings))
+        return asyncio.run(_serve(settings, until_stdin_closes=until_stdin_closes))
     except NotLoopback as error:
         sys.stderr.write(f"sandbox: {error}\n")
     except sqlite3.DatabaseError as error:
@@ -28,12 +29,14 @@ def main() -> int:
     return 2
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, *, until_stdin_closes: bool) -> int:
     server = Server(settings)
     await server.start()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    if until_stdin_closes:
+        asyncio.get_running_loop().add_reader(sys.stdin, _stop_at_the_end, stopped)
     _say(f"sandbox: http://{settings.host}:{server.port}/")
     if server.control_port is not None:
         _say(f"sandbox control: http://{settings.host}:{server.control_port}/")
@@ -42,12 +45,17 @@ async def _serve(settings: Settings) -> int:
     return 0
 
 
+def _stop_at_the_end(stopped: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        stopped.set()
+
+
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def _settings() -> Settings:
+def _arguments() -> tuple[Settings, bool]:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox", description="A stand-in for Telegram, with a chat page at /."
     )
@@ -63,10 +71,13 @@ def _settings() -> Settings:
     parser.add_argument(
         "--any-host", action="store_true", help="serve more than this machine (no passwords!)"
     )
+    parser.add_argument(
+        "--until-stdin-closes", action="store_true", help="end with the process that began it"
+    )
     given = parser.parse_args()
     if not given.token.partition(":")[0].isdecimal():
         parser.error("a token looks like 424242:letters")
-    return Settings(
+    settings = Settings(
         host=given.host,
         port=given.port,
         control_port=given.control_port,
@@ -76,6 +87,7 @@ def _settings() -> Settings:
         rates=Rates(enforced=not given.no_limits),
         any_host=given.any_host,
     )
+    return settings, given.until_stdin_closes
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 
 from sandbox import mishaps, parameters, refusals
 from sandbox.faults import Fault, Faults
-from sandbox.http import Answer, Request, Response, json_response
+from sandbox.http import Answer, Ending, Request, Response, json_response
 from sandbox.journal import Call, Journal
 from sandbox.methods import METHODS, Bot
 from sandbox.parameters import Parameters
@@ -96,7 +96,12 @@ class BotApi:
         task = asyncio.get_running_loop().create_task(work)
         self._late.add(task)
         task.add_done_callback(self._late.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                return Response(0, ending=Ending.RESET)
+            raise
 
 
 async def _awaited(answer: Answer) -> Response:

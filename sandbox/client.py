@@ -423,7 +423,7 @@ class Sandbox:
         return items
 
     def reset(self) -> None:
-        """Nobody, nothing, no faults, no updates: as after a start. Limits keep their figures."""
+        """Nobody, nothing, no faults, no updates, first limits: as after a start."""
         self.remote.post("/sandbox/reset")
 
 

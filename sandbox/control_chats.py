@@ -138,6 +138,7 @@ class ChatCalls:
         chat = self._chat(identifier)
         if wait and chat.revision <= since:
             await chat.bell.wait(wait)
+            chat = self._chat(identifier)
         return {
             "chat": self._shown_chat(chat),
             "items": [asdict(entry) for entry in chat.changed_since(since)],

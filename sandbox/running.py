@@ -66,14 +66,14 @@ class InThread:
 
 
 class InProcess:
-    """`python -m sandbox` as a child process, so that it can be killed or stopped by a signal."""
+    """`python -m sandbox` as a child process that can be killed, and that ends with its parent."""
 
     def __init__(self, settings: Settings) -> None:
-        self._output = ""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sandbox", *_arguments(settings)],
             cwd=Path(__file__).parent.parent,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -88,8 +88,9 @@ class InProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def _announced(self, what: str) -> int:
         assert self.process.stdout is not None
@@ -108,6 +109,7 @@ def _arguments(settings: Settings) -> list[str]:
         f"--control-port={settings.control_port or 0}",
         f"--token={settings.token}",
         f"--username={settings.username}",
+        "--until-stdin-closes",
     ]
     if settings.data is not None:
         arguments.append(f"--data={settings.data}")

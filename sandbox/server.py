@@ -6,7 +6,7 @@ plain call is answered without a task behind it.
 
 import asyncio
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -63,7 +63,7 @@ class Server:
             me=Person(int(settings.token.partition(":")[0]), "Gonets", is_bot=True),
             world=World(self._store),
             updates=Updates(self._store),
-            limits=Limits(settings.rates),
+            limits=Limits(replace(settings.rates)),
             journal=Journal(),
             store=self._store,
         )
@@ -158,6 +158,8 @@ class Server:
         self._bot.world.clear()
         self._bot.updates.clear()
         self._bot.limits.clear()
+        self._bot.limits.rates = replace(self._settings.rates)
+        self._bot.count_utf16 = False
         self._bot.journal.clear()
         self._bot.presses.clear()
         self._bot.commands.clear()

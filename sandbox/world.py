@@ -217,7 +217,9 @@ class World:
         chat.bell.ring()
 
     def clear(self) -> None:
-        """Nobody and nothing."""
+        """Nobody and nothing; those who watch a chat learn that it is gone."""
+        for chat in self.chats.values():
+            chat.bell.ring()
         self.people.clear()
         self.chats.clear()
         self._store.clear()
