@@ -5,9 +5,25 @@ here knows a request. The docstring of a kind is its default message; `code` is 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 FieldErrors = Mapping[str, Sequence[str]]
+
+
+class Sentence(str):
+    """Words with values in them, `Sentence("At most {most} characters.", most=64)`.
+
+    It is its English text, and remembers template and values, by which a face that speaks another
+    language finds its own words.
+    """
+
+    template: str
+    values: dict[str, object]
+
+    def __new__(cls, template: str, **values: object) -> Self:
+        sentence = super().__new__(cls, template.format(**values))
+        sentence.template, sentence.values = template, values
+        return sentence
 
 
 class ServiceError(Exception):

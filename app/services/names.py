@@ -7,7 +7,7 @@ letters that look the same in both scripts (Unicode TS #39, confusables) make no
 import re
 import unicodedata
 
-from app.errors import Invalid
+from app.errors import Invalid, Sentence
 
 USERNAME_MAX = 64
 NAME_MAX = 100
@@ -36,7 +36,7 @@ def lookalike(username: str) -> str:
 def check_username(username: str, field: str = "username") -> None:
     """Raises `Invalid` unless `username` may be one."""
     if not 2 <= len(username) <= USERNAME_MAX:
-        _refuse(field, f"A username has 2 to {USERNAME_MAX} characters.")
+        _refuse(field, Sentence("A username has 2 to {most} characters.", most=USERNAME_MAX))
     if not (_LATIN.fullmatch(username) or _CYRILLIC.fullmatch(username)):
         _refuse(field, "Use Latin or Cyrillic letters (one of the two), digits and . _ @ + -")
     if lookalike(username) in _RESERVED_FORMS:
@@ -63,7 +63,14 @@ def check_text(text: str, longest: int, field: str = "text") -> None:
     if not is_visible(text):
         _refuse(field, "A message needs at least one visible character.")
     if len(text) > longest:
-        _refuse(field, f"A message has at most {longest} characters; this has {len(text)}.")
+        _refuse(
+            field,
+            Sentence(
+                "A message has at most {most} characters; this has {given}.",
+                most=longest,
+                given=len(text),
+            ),
+        )
     if not is_storable(text) or _CONTROLS.search(text):
         _refuse(field, "Control characters and lone surrogates cannot be sent.")
 
@@ -84,7 +91,7 @@ _RESERVED_FORMS = frozenset(lookalike(word) for word in RESERVED)
 
 def _check_line(line: str, field: str, longest: int) -> None:
     if not is_visible(line) or len(line) > longest:
-        _refuse(field, f"Needs 1 to {longest} characters, not only spaces.")
+        _refuse(field, Sentence("Needs 1 to {most} characters, not only spaces.", most=longest))
     if not is_storable(line) or _CONTROLS.search(line) or _LINE_BREAKS.search(line):
         _refuse(field, "Must be one line without control characters.")
 

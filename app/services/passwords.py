@@ -11,7 +11,7 @@ from pathlib import Path
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from app.errors import Invalid, Unavailable
+from app.errors import Invalid, Sentence, Unavailable
 from app.services import names
 
 MAX_BYTES = 1024
@@ -52,9 +52,11 @@ def check_new(password: str, username: str, shortest: int, field: str = "passwor
     """Raises `Invalid` unless `password` may be chosen: `shortest` characters to 1,024 bytes, not a
     common one, not the username."""
     if len(password) < shortest:
-        raise Invalid(fields={field: [f"A password has at least {shortest} characters."]})
+        short = Sentence("A password has at least {least} characters.", least=shortest)
+        raise Invalid(fields={field: [short]})
     if not is_possible(password):
-        raise Invalid(fields={field: [f"A password has at most {MAX_BYTES} bytes, and no NUL."]})
+        long = Sentence("A password has at most {most} bytes, and no NUL.", most=MAX_BYTES)
+        raise Invalid(fields={field: [long]})
     if names.lookalike(password) == names.lookalike(username):
         raise Invalid(fields={field: ["The password must not be the username."]})
     if password.casefold() in _common():

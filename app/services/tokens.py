@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.errors import Conflict, InvalidToken, NotFound
+from app.errors import Conflict, InvalidToken, NotFound, Sentence
 from app.extensions import db, settings, transaction
 from app.models import Account, Bot, LinkToken, SendToken
 from app.services import audit, limits, names
@@ -94,7 +94,9 @@ def issue_send_token(
     with transaction() as session:
         _lock_account(session, person.id)
         if len(_living(session, person.id)) >= SEND_TOKENS_MAX:
-            raise Conflict(f"There are {SEND_TOKENS_MAX} send tokens; revoke one first.")
+            raise Conflict(
+                Sentence("There are {most} send tokens; revoke one first.", most=SEND_TOKENS_MAX)
+            )
         secret = SEND_PREFIX + secrets.token_urlsafe(32)
         return _add_send_token(session, person.id, name, secret, visitor, expires_at=expires_at)
 
