@@ -115,6 +115,12 @@ class NoChat(NotFound):
     code = "no_chat"
 
 
+class NoSuchPage(NotFound):
+    """Invalid page."""
+
+    code = "no_such_page"
+
+
 class MethodNotAllowed(ServiceError):
     """This address does not take that method."""
 

@@ -161,13 +161,30 @@ def change_password(
 def set_password(
     person: Person, new: str, visitor: Visitor, *, keep_session: int | None = None
 ) -> None:
-    """Sets a password without asking for the old one: the command line, dialect 2's PUT, admins.
+    """Sets a password without asking for the old one: the command line, admins.
 
     Ends all sessions but `keep_session`. Raises `Invalid`.
     """
     passwords.check_new(new, person.username, settings().password_min_length)
     password_hash = passwords.hash(new)
     with transaction() as session:
+        _store_password(session, person.id, password_hash)
+        sessions.end_all(session, person.id, keep=keep_session)
+        audit.record(session, "password_changed", person.id, visitor)
+
+
+def overwrite(
+    person: Person, name: str, password: str, visitor: Visitor, *, keep_session: int | None
+) -> None:
+    """Sets name and password at once without asking for the old ones (dialect 2's PUT).
+
+    Ends all sessions but `keep_session`. Raises `Invalid`; then neither is changed.
+    """
+    names.check_name(name)
+    passwords.check_new(password, person.username, settings().password_min_length)
+    password_hash = passwords.hash(password)
+    with transaction() as session:
+        session.execute(update(Account).where(Account.id == person.id).values(name=name))
         _store_password(session, person.id, password_hash)
         sessions.end_all(session, person.id, keep=keep_session)
         audit.record(session, "password_changed", person.id, visitor)
@@ -183,8 +200,15 @@ def confirm_password(person: Person, password: str, visitor: Visitor) -> None:
         raise WrongPassword
 
 
-def directory(person: Person, *, after: int = 0, limit: int = DIRECTORY_PAGE) -> DirectoryPage:
-    """Accounts with ids above `after`: id and username only.
+def is_called(person: Person, username: str) -> bool:
+    """Whether `username` is this person's, as far as signing in is concerned."""
+    return names.lookalike(username) == names.lookalike(person.username)
+
+
+def directory(
+    person: Person, *, after: int = 0, skip: int = 0, limit: int = DIRECTORY_PAGE
+) -> DirectoryPage:
+    """Accounts with ids above `after`, but for the first `skip` of them: id and username only.
 
     Raises `Forbidden` where USER_DIRECTORY keeps the list for admins.
     """
@@ -194,6 +218,7 @@ def directory(person: Person, *, after: int = 0, limit: int = DIRECTORY_PAGE) ->
         select(Account.id, Account.public_id, Account.username)
         .where(Account.id > after, Account.disabled_at.is_(None), Account.erased_at.is_(None))
         .order_by(Account.id)
+        .offset(skip)
         .limit(limit + 1)
     ).all()
     entries = [DirectoryEntry(r.id, r.public_id, r.username) for r in rows[:limit]]

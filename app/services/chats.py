@@ -87,18 +87,26 @@ def link_by_code(person: Person, code: str, visitor: Visitor) -> LinkedChat:
 
     Raises `WrongLinkCode`, `ChatTaken`, and `TooManyFailures` after 5 wrong ones in 10 minutes.
     """
+    hit = _count_guess(person)
     with transaction() as session:
-        hit = limits.take(session, limits.LINK_CODE, f"account {person.id}")
-    with transaction() as session:
-        row = _code_row(session, code)
-        chat = _bind(session, person.id, _telegram_person(row), visitor)
-        row.used_at = clock.now()
-        row.account_id = person.id
-        session.add(_notice("linked", chat, chat))
-        limits.give_back(session, [hit])
-        linked = _linked(chat)
+        linked = _linked(_redeem_code(session, person, code, visitor, hit))
     outbox.ring()
     return linked
+
+
+def link_by_code_for(
+    purpose: str, person: Person, code: str, visitor: Visitor
+) -> tokens.SendTokenEntry:
+    """Links as `link_by_code` does, and makes the one send token for `purpose` (a dialect's).
+
+    Both or neither; a new code from the person's own chat replaces the token. Raises the same.
+    """
+    hit = _count_guess(person)
+    with transaction() as session:
+        _redeem_code(session, person, code, visitor, hit)
+        issued = tokens.replace_send_token(session, person.id, purpose, visitor)
+    outbox.ring()
+    return issued
 
 
 def link_by_token(token: str, telegram: TelegramPerson) -> Link | None:
@@ -213,6 +221,22 @@ def settle(session: Session, account_id: int) -> None:
 def normalised(code: str) -> str:
     """A link code as it is compared: upper case, without spaces and hyphens."""
     return "".join(c for c in code.upper() if c not in " \t-\u2010\u2011\u2012\u2013\u2014\u00a0")
+
+
+def _count_guess(person: Person) -> int:
+    """Counts a code before it is looked at, in a transaction that a wrong one does not undo."""
+    with transaction() as session:
+        return limits.take(session, limits.LINK_CODE, f"account {person.id}")
+
+
+def _redeem_code(session: Session, person: Person, code: str, visitor: Visitor, hit: int) -> Chat:
+    row = _code_row(session, code)
+    chat = _bind(session, person.id, _telegram_person(row), visitor)
+    row.used_at = clock.now()
+    row.account_id = person.id
+    session.add(_notice("linked", chat, chat))
+    limits.give_back(session, [hit])
+    return chat
 
 
 def _redeem(session: Session, row: LinkToken, telegram: TelegramPerson) -> Chat | None:

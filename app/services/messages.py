@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from app import clock, metrics
 from app.delivery import outbox
-from app.errors import IdempotencyKeyReused, Invalid, NotFound, TooManyRequests
+from app.errors import IdempotencyKeyReused, Invalid, NoSuchPage, NotFound, TooManyRequests
 from app.extensions import db, settings, transaction
 from app.models import OPEN, Attempt, Direction, IdempotencyKey, Message, Status
 from app.services import limits, names
@@ -170,11 +170,11 @@ def history(
 
 
 def numbered_page(person: Person, number: int, size: int, direction: str | None) -> NumberedPage:
-    """Page `number` (from 1) of `size` messages, newest first. Raises `NotFound` beyond the end."""
+    """Page `number` (from 1) of `size` messages, newest first. Raises `NoSuchPage` past the end."""
     query = _filtered(person, Filter(direction=direction), None)
     total = db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
     if number > 1 and (number - 1) * size >= total:
-        raise NotFound("Invalid page.")
+        raise NoSuchPage
     page = query.order_by(Message.id.desc()).limit(size).offset((number - 1) * size)
     rows = db.session.execute(page).all()
     return NumberedPage([MessageEntry(*row) for row in rows], total, number, size)

@@ -108,6 +108,21 @@ def prove(access: str) -> Proof:
     return Proof(person_of(row), claims["sid"], claims["csrf"])
 
 
+def verify(token: str) -> None:
+    """Raises `InvalidToken` unless this access or refresh token would be accepted now."""
+    try:
+        claims = _claims(token, "access")
+    except InvalidToken:
+        claims = _claims(token, "refresh")
+    row = db.session.scalar(select(SignIn).join(Account).where(*_lives(claims)))
+    if row is None:
+        raise InvalidToken
+    if claims["type"] == "access" or not row.rotates or claims["gen"] == row.generation:
+        return
+    if not _in_grace(row, claims["gen"], clock.now()):
+        raise InvalidToken
+
+
 def refresh(token: str, visitor: Visitor) -> Tokens:
     """A new pair for this refresh token; the token is used up, except for a few seconds' grace.
 
