@@ -19,3 +19,5 @@ graceful_timeout = 6
 keepalive = 5
 # Written to by every worker every second; in memory, so that a slow disk kills none.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+# No door for gunicornc: by default it would be a file in the home folder of whoever starts this.
+control_socket_disable = True
