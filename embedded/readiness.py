@@ -7,7 +7,7 @@ from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
-PAUSE = 0.1  # seconds between two questions
+PAUSE = 0.2  # seconds between two questions
 PATIENCE = 5.0  # seconds for one answer
 
 # A machine's proxy is for other machines.

@@ -4,6 +4,7 @@ Starts what the settings leave to us (PostgreSQL, Valkey, the sandbox), migrates
 of the Procfile, says where everything is, and stays to look after them until it is told to stop.
 """
 
+import os
 import shutil
 import sys
 import time
@@ -217,6 +218,7 @@ class Run:
 
 def run(project: Path) -> int:
     """Run everything until told to stop; gives the exit status."""
+    os.umask(0o077)  # what the parts write is nobody else's business
     output = Output()
     try:
         the_run = Run(project, output)
