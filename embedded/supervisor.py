@@ -22,6 +22,7 @@ from embedded.processes import PidFile, end, spawn
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 2.0  # seconds before a restart
 SETTLED_AFTER = 10.0  # seconds of life after which a part is no longer considered failing
 TICK = 0.2
+ECHO = 0.5  # seconds within which a second signal is the first one's echo, as timeout(1) makes
 LONGEST_LINE = 65536
 
 
@@ -126,13 +127,16 @@ class Supervisor:
     output: Output
     _watches: list[_Watch] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
-    _stop_asked: int = 0
+    _asked: float | None = None  # when somebody first asked us to stop
+    _asked_again: bool = False
 
     def listen_to_signals(self) -> None:
         """From now on `tick` raises Stop once one of the stopping signals came."""
 
         def ask(*_: object) -> None:
-            self._stop_asked += 1
+            now = time.monotonic()
+            self._asked = self._asked or now
+            self._asked_again = now - self._asked > ECHO
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, ask)
@@ -152,7 +156,7 @@ class Supervisor:
             Stop: somebody asked for it.
         """
         self._listen(seconds)
-        if self._stop_asked:
+        if self._asked:
             raise Stop
         for watch in self._watches:
             self._look_after(watch)
@@ -189,10 +193,10 @@ class Supervisor:
         programs = [w.part for w in watches if isinstance(w.part, Program)]
         for program in programs:
             program.signal(signal.SIGTERM)
-        deadline, asked = time.monotonic() + within, max(self._stop_asked, 1)
+        deadline = time.monotonic() + within
         while any(p.running for p in programs) and time.monotonic() < deadline:
             self._listen(0.02)
-            if self._stop_asked > asked:
+            if self._asked_again:
                 break
         for program in programs:
             if program.running:

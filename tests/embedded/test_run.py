@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.conftest import ROOT, a_folder, processes_with
+from tests.embedded.conftest import ROOT, a_folder, copy, processes_with
 
 STOP_SECONDS = 10
 
@@ -204,7 +204,8 @@ def test_part_that_died_is_restarted_and_it_is_said(project: Project) -> None:
     assert not project.left()
 
 
-def test_database_that_died_is_restarted(project: Project) -> None:
+def test_database_that_died_is_restarted(project: Project, made: Path) -> None:
+    copy(made, project.folder / "var")
     run = project.run(REDIS_URL="redis://127.0.0.1:1", TELEGRAM_BOT_TOKEN="12345:token")
     read_until(run, "Ctrl-C")
     (server,) = [pid for pid, command in project.left().items() if "bin/postgres -D" in command]
@@ -251,7 +252,7 @@ def test_impossible_port_is_refused_by_the_name_of_its_setting(
 
 def test_failing_migration_is_said_and_nothing_stays(project: Project) -> None:
     project.write_flask("echo 'no such thing'; exit 3")
-    run = project.run()
+    run = project.run(**OUTSIDE)
     said, _ = run.communicate(timeout=20)
     assert run.returncode == 1
     assert "migrate  | no such thing" in said
@@ -269,7 +270,10 @@ def test_part_that_cannot_start_ends_the_run(project: Project) -> None:
     assert not project.left()
 
 
-def test_killed_run_leaves_nothing_that_the_next_one_trips_over(project: Project) -> None:
+def test_killed_run_leaves_nothing_that_the_next_one_trips_over(
+    project: Project, made: Path
+) -> None:
+    copy(made, project.folder / "var")
     first = project.run()
     read_until(first, "Ctrl-C")
     first.kill()
@@ -284,7 +288,7 @@ def test_killed_run_leaves_nothing_that_the_next_one_trips_over(project: Project
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopping_while_starting_stops_everything(project: Project, number: signal.Signals) -> None:
     project.write_flask("echo migrating; exec sleep 600")
-    run = project.run()
+    run = project.run(**OUTSIDE)
     read_until(run, "migrate  | migrating")
     stop(run, number)
     assert run.returncode == 0

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 from embedded import EmbeddedError, InUse, Postgres, Servers, Valkey, binaries, place
 from embedded.processes import birth, gone
-from tests.embedded.conftest import AS_ROOT, ROOT, a_folder, processes_with
+from tests.embedded.conftest import AS_ROOT, ROOT, copy, processes_with
 
 OtherUser = Callable[[str], subprocess.CompletedProcess[str]]
 root_only = pytest.mark.skipif(not AS_ROOT, reason="only root needs another user for PostgreSQL")
@@ -28,23 +28,9 @@ def servers() -> Iterator[Servers]:
         yield both
 
 
-@pytest.fixture(scope="module")
-def made() -> Iterator[Path]:
-    """A DATA_DIR whose first start is over; tests take a copy, it is faster than a first start."""
-    with a_folder() as folder:
-        with Servers(folder / "data", durable=False):
-            pass
-        yield folder / "data"
-
-
 @pytest.fixture
 def data_dir(folder: Path, made: Path) -> Path:
     return copy(made, folder / "data")
-
-
-def copy(made: Path, to: Path) -> Path:
-    subprocess.run(["cp", "-a", str(made), str(to)], check=True)
-    return to
 
 
 def ask(url: str, question: str) -> object:
