@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from flask import Request
 
-from app.errors import Malformed, UnsupportedMediaType
+from app.errors import Invalid, Malformed, UnsupportedMediaType
 
 MAX_DEPTH = 20
 # Python refuses longer ones by itself, with an error that names nothing of the request.
@@ -24,7 +24,7 @@ def json_object(request: Request) -> dict[str, Any]:
     """The JSON object that is the body of `request`.
 
     Raises `UnsupportedMediaType` for any other content type, charset or encoding, `Malformed` for
-    what is not such an object.
+    what is not JSON, `Invalid` for JSON that is no object.
     """
     _require_plain_json(request)
     return parse_object(request.get_data())
@@ -43,7 +43,8 @@ def json_or_form(request: Request) -> dict[str, Any]:
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """`raw` as one JSON object. Raises `Malformed`, which says where it stopped being one."""
+    """`raw` as one JSON object. Raises `Malformed`, which says where it stopped being JSON, and
+    `Invalid` when it is JSON but no object."""
     if not raw.strip():
         raise Malformed("The body is empty; a JSON object is expected.")
     try:
@@ -63,7 +64,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
             f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         ) from None
     if not isinstance(value, dict):
-        raise Malformed("The body is JSON, but not an object.")
+        raise Invalid("The body is JSON, but not an object.")
     return value
 
 

@@ -110,6 +110,23 @@ def by_basic(request: Request) -> Caller:
     return by_password(request, username, password)
 
 
+def refresh_token(request: Request) -> str:
+    """The refresh token of a request: its header's, else its cookie's; it is not tried yet.
+
+    By cookie the request must come from this site and carry the session's CSRF value. Raises
+    `Unauthenticated`, `ForeignOrigin`, `CsrfFailed`.
+    """
+    cookie = request.cookies.get(refresh_cookie())
+    if "Authorization" in request.headers or cookie is None:
+        token = bearer_token(request)
+        if token is None:
+            raise Unauthenticated
+        return token
+    refuse_foreign_origin(request)
+    _require_same(sessions.csrf_of(cookie), request.headers.get(CSRF_HEADER, ""))
+    return cookie
+
+
 def bearer_token(request: Request) -> str | None:
     """What stands after `Bearer` (or `JWT`) in the Authorization header, if anything does."""
     match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
@@ -118,8 +135,7 @@ def bearer_token(request: Request) -> str | None:
 
 def require_csrf(known: Caller, given: str) -> None:
     """Raises `CsrfFailed` unless `given` is the value of the caller's session."""
-    if not hmac.compare_digest(given.encode(), known.csrf.encode()):
-        raise CsrfFailed
+    _require_same(known.csrf, given)
 
 
 def refuse_foreign_origin(request: Request) -> None:
@@ -205,6 +221,11 @@ def _set(
         httponly=httponly,
         samesite="Lax",
     )
+
+
+def _require_same(csrf: str, given: str) -> None:
+    if not hmac.compare_digest(given.encode(), csrf.encode()):
+        raise CsrfFailed
 
 
 def _by_header(request: Request, header: str, may_only_send: bool) -> Caller:

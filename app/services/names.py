@@ -2,6 +2,8 @@
 
 Usernames are Latin or Cyrillic, one script each, and unique by their look-alike form: case and the
 letters that look the same in both scripts (Unicode TS #39, confusables) make no difference.
+
+The patterns are written so that ECMA-262 reads them as Python does: documents can publish them.
 """
 
 import re
@@ -15,16 +17,33 @@ GREETING_MAX = 200
 
 RESERVED = frozenset({"admin", "administrator", "root", "system", "me", "api", "gonets", "support"})
 
-_LATIN = re.compile(r"[A-Za-z0-9._@+-]+", re.ASCII)
-_CYRILLIC = re.compile(r"[А-Яа-яЁёІіЇїЄєҐґЎў0-9._@+-]+")
+_LATIN = "A-Za-z"
+_CYRILLIC = "А-Яа-яЁёІіЇїЄєҐґЎў"
+_EITHER = "0-9._@+-"
 # From Unicode TS #39 confusables: the Cyrillic letters that pass for Latin ones, in lower case,
 # and the digits and letters that pass for each other within Latin.
 _LOOKALIKES = str.maketrans("аеорсухіјѕԁһԛԝкмтвнг", "aeopcyxijsdhqwkmtbhr")
 _WITHIN_LATIN = str.maketrans("01|", "oll")
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef]")
-_LINE_BREAKS = re.compile(r"[\t\n\r\u2028\u2029]")
+_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef"
+_LINE_BREAKS = r"\t\n\r\u2028\u2029"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
+# Unicode's White_Space and Default_Ignorable_Code_Point: what leaves no mark.
+_UNSEEN = (
+    r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+    r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+
+
+def _seen_within(barred: str) -> str:
+    """The pattern of what has none of `barred`, and something that is seen."""
+    return f"^[^{barred}]*[^{barred}{_UNSEEN}][^{barred}]*$"
+
+
+TEXT_PATTERN = _seen_within(_CONTROLS)
+LINE_PATTERN = _seen_within(_CONTROLS + _LINE_BREAKS)
 
 
 def lookalike(username: str) -> str:
@@ -37,7 +56,7 @@ def check_username(username: str, field: str = "username") -> None:
     """Raises `Invalid` unless `username` may be one."""
     if not 2 <= len(username) <= USERNAME_MAX:
         _refuse(field, Sentence("A username has 2 to {most} characters.", most=USERNAME_MAX))
-    if not (_LATIN.fullmatch(username) or _CYRILLIC.fullmatch(username)):
+    if not _CHARACTERS.fullmatch(username):
         _refuse(field, "Use Latin or Cyrillic letters (one of the two), digits and . _ @ + -")
     if lookalike(username) in _RESERVED_FORMS:
         _refuse(field, "This username is reserved.")
@@ -71,13 +90,13 @@ def check_text(text: str, longest: int, field: str = "text") -> None:
                 given=len(text),
             ),
         )
-    if not is_storable(text) or _CONTROLS.search(text):
+    if not is_storable(text) or not _TEXT.fullmatch(text):
         _refuse(field, "Control characters and lone surrogates cannot be sent.")
 
 
 def is_visible(text: str) -> bool:
     """Whether anything of `text` would be seen."""
-    return any(not c.isspace() and unicodedata.category(c) not in _INVISIBLE for c in text)
+    return _SEEN.search(text) is not None
 
 
 def is_storable(text: str) -> bool:
@@ -85,14 +104,27 @@ def is_storable(text: str) -> bool:
     return "\x00" not in text and not _SURROGATES.search(text)
 
 
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Cn"})
+_SEEN = re.compile(f"[^{_CONTROLS}{_UNSEEN}]")
+_TEXT = re.compile(TEXT_PATTERN[1:-1])
+_LINE = re.compile(LINE_PATTERN[1:-1])
 _RESERVED_FORMS = frozenset(lookalike(word) for word in RESERVED)
+_SCRIPTS = f"[{_LATIN}{_EITHER}]{{2,{USERNAME_MAX}}}|[{_CYRILLIC}{_EITHER}]{{2,{USERNAME_MAX}}}"
+_CHARACTERS = re.compile(_SCRIPTS)
+
+
+def _spelled(form: str) -> str:
+    """The pattern of every username that looks like `form`."""
+    letters = re.findall(f"[{_LATIN}{_CYRILLIC}{_EITHER}]", "".join(map(chr, range(0x500))))
+    return "".join(f"[{''.join(c for c in letters if lookalike(c) == x)}]" for x in form)
+
+
+USERNAME_PATTERN = f"^(?!(?:{'|'.join(map(_spelled, sorted(_RESERVED_FORMS)))})$)(?:{_SCRIPTS})$"
 
 
 def _check_line(line: str, field: str, longest: int) -> None:
     if not is_visible(line) or len(line) > longest:
         _refuse(field, Sentence("Needs 1 to {most} characters, not only spaces.", most=longest))
-    if not is_storable(line) or _CONTROLS.search(line) or _LINE_BREAKS.search(line):
+    if not is_storable(line) or not _LINE.fullmatch(line):
         _refuse(field, "Must be one line without control characters.")
 
 

@@ -50,7 +50,7 @@ def is_outdated(stored: str) -> bool:
 
 def check_new(password: str, username: str, shortest: int, field: str = "password") -> None:
     """Raises `Invalid` unless `password` may be chosen: `shortest` characters to 1,024 bytes, not a
-    common one, not the username."""
+    common one, not one character throughout, not the username."""
     if len(password) < shortest:
         short = Sentence("A password has at least {least} characters.", least=shortest)
         raise Invalid(fields={field: [short]})
@@ -59,8 +59,15 @@ def check_new(password: str, username: str, shortest: int, field: str = "passwor
         raise Invalid(fields={field: [long]})
     if names.lookalike(password) == names.lookalike(username):
         raise Invalid(fields={field: ["The password must not be the username."]})
-    if password.casefold() in _common():
+    if password.casefold() in _common() or len(set(password)) == 1:
         raise Invalid(fields={field: ["This password is too common; others will try it."]})
+
+
+def pattern(shortest: int) -> str:
+    """What documents can say of `check_new` in ECMA-262's terms: whatever matches may be chosen,
+    but for the common ones; beyond 256 characters only ASCII is sure to fit."""
+    bounds = f"[\\x01-\\x7f]{{{shortest},{MAX_BYTES}}}|[^\\x00]{{{shortest},{MAX_BYTES // 4}}}"
+    return rf"^(?!([\s\S])\1*$)(?:{bounds})$"
 
 
 def is_possible(password: str) -> bool:

@@ -123,6 +123,12 @@ def verify(token: str) -> None:
         raise InvalidToken
 
 
+def csrf_of(token: str) -> str:
+    """The CSRF value that belongs to this refresh token. Raises `InvalidToken`."""
+    value: str = _claims(token, "refresh")["csrf"]
+    return value
+
+
 def refresh(token: str, visitor: Visitor) -> Tokens:
     """A new pair for this refresh token; the token is used up, except for a few seconds' grace.
 
