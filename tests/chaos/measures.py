@@ -1,0 +1,43 @@
+"""What a run's figures are: which kills hit a send, and how long its message had to wait then."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sandbox.journal import Call
+from tests.chaos.checker import FOUND_WITHIN
+from tests.chaos.history import History
+
+
+def kills_in_flight(history: History, kills: list[float]) -> int:
+    """How many of these moments fell into a call whose outcome was then lost."""
+    return len({moment for moment, _ in _hits(history, kills)})
+
+
+def longest_pause(history: History, kills: list[float]) -> float:
+    """Seconds from a kill to the next call for a message that it hit: the longest; 0 without."""
+    return max((pause for _, pause in _hits(history, kills)), default=0.0)
+
+
+def _hits(history: History, kills: list[float]) -> Iterator[tuple[float, float]]:
+    """Each kill that hit a call, once for each message, with the seconds until it went on.
+
+    Two things must come together: the receiver saw the call under way at that moment, and the row
+    says later that the outcome of an attempt was lost. So a call of another worker's that was
+    under way at the same moment does not count.
+    """
+    calls: dict[str, list[Call]] = defaultdict(list)
+    for call in history.calls:
+        calls[str(call.parameters.get("text"))].append(call)
+    rows = {row.text: row for row in history.rows}
+    for post in history.posts:
+        row = rows.get(post.text)
+        lost = [one.at for one in row.attempts if one.outcome == "ambiguous"] if row else []
+        for text in post.expected:
+            for call in calls[text]:
+                for moment in kills:
+                    if not call.at <= moment <= (call.answered_at or moment):
+                        continue
+                    found = [at for at in lost if moment < at < moment + FOUND_WITHIN]
+                    again = [later.at for later in calls[text] if later.at > moment]
+                    if found and again:
+                        yield moment, min(again) - moment
