@@ -1,9 +1,16 @@
-"""The Celery worker: `celery -A worker worker --pool threads`, and what Flower looks at."""
+"""The Celery worker: `celery -A worker worker --pool threads`, and what Flower looks at.
+
+Delivery begins before the broker is reached and goes on without it.
+"""
 
 import sys
+from typing import Any
+
+from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
 from app import create_app
 from app.config import BadSetting
+from app.delivery.station import station
 from app.extensions import celery
 
 try:
@@ -12,3 +19,18 @@ except BadSetting as error:
     sys.exit(f"gonets: {error}")
 
 __all__ = ["celery"]
+
+
+@worker_init.connect(weak=False)
+def _start(**_: Any) -> None:
+    station().start()
+
+
+@worker_shutting_down.connect(weak=False)
+def _stop(**_: Any) -> None:
+    station().stop()
+
+
+@worker_shutdown.connect(weak=False)
+def _join(**_: Any) -> None:
+    station().join()

@@ -60,9 +60,9 @@ class BotApi:
         )
         return classify_sent(answer)
 
-    def get_me(self) -> Outcome:
-        """getMe: `Ok` with the bot's User object."""
-        return classify(self._call(apihelper.get_me, monotonic() + CALL_SECONDS))
+    def get_me(self, seconds: float = CALL_SECONDS) -> Outcome:
+        """getMe: `Ok` with the bot's User object. `seconds`: the call is over by then."""
+        return classify(self._call(apihelper.get_me, monotonic() + seconds))
 
     def get_updates(self, offset: int | None, seconds: int = 25) -> Outcome:
         """getUpdates, held by Telegram for up to `seconds` (50 at most): `Ok` with a list of raw

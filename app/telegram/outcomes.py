@@ -10,7 +10,7 @@ prefix and the case of the first letter on.
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from app.logs import redact
 
@@ -58,7 +58,10 @@ class NoAnswer:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a call came to: one of the subclasses. `code` is Telegram's, None without an answer;
-    `description` its words, or ours for a call without an answer, redacted and cut."""
+    `description` its words, or ours for a call without an answer, redacted and cut. `name` is how
+    an attempt is stored and counted."""
+
+    name: ClassVar[str]
 
     code: int | None = None
     description: str | None = None
@@ -68,12 +71,16 @@ class Outcome:
 class Ok(Outcome):
     """Telegram did it; `result` is what it gave back, as parsed JSON."""
 
+    name = "ok"
+
     result: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sent(Outcome):
     """The message stands in the chat under `message_id`."""
+
+    name = "sent"
 
     message_id: int = 0
 
@@ -82,6 +89,8 @@ class Sent(Outcome):
 class Wait(Outcome):
     """429: nothing was done, come again after `seconds`."""
 
+    name = "wait"
+
     seconds: float = DEFAULT_WAIT
 
 
@@ -89,20 +98,28 @@ class Wait(Outcome):
 class NotSent(Outcome):
     """Nothing was done: Telegram was not reached, or said that it failed (5xx). Worth repeating."""
 
+    name = "not_sent"
+
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous(Outcome):
     """It may have been done or not, and nobody can tell: the answer was lost or unreadable."""
+
+    name = "ambiguous"
 
 
 @dataclass(frozen=True, slots=True)
 class ChatGone(Outcome):
     """This chat cannot be written to until its person does something about it."""
 
+    name = "chat_gone"
+
 
 @dataclass(frozen=True, slots=True)
 class Moved(Outcome):
     """The chat lives on under another id; nothing was done."""
+
+    name = "moved"
 
     chat_id: int = 0
 
@@ -111,25 +128,35 @@ class Moved(Outcome):
 class TooLong(Outcome):
     """The text is longer than Telegram takes."""
 
+    name = "too_long"
+
 
 @dataclass(frozen=True, slots=True)
 class Refused(Outcome):
     """Telegram will never do this, however often it is asked."""
+
+    name = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class BotBroken(Outcome):
     """401 or 404: the bot's token or the server's address is wrong. No message is at fault."""
 
+    name = "bot_broken"
+
 
 @dataclass(frozen=True, slots=True)
 class OtherPoller(Outcome):
     """409: another getUpdates took over; the newer poll wins."""
 
+    name = "other_poller"
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookActive(Outcome):
     """409: polling is refused while a webhook is set; deleteWebhook cures it."""
+
+    name = "webhook_active"
 
 
 def classify(answer: Answer | NoAnswer) -> Outcome:

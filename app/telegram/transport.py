@@ -53,9 +53,11 @@ class Transport:
 
         `deadline` is a reading of `time.monotonic()`: the call is over by then, whatever happens.
         """
+        left = deadline - monotonic()
+        if left <= 0:
+            return NoAnswer(begun=False, reason="no time was left for the call")
         _call.deadline, _call.begun = deadline, False
         body = urlencode({name: _plain(value) for name, value in fields.items()})
-        left = max(deadline - monotonic(), 0.001)
         timeout = Timeout(connect=min(CONNECT_SECONDS, left), read=left)
         try:
             answer = self._pool.request(

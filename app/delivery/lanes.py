@@ -1,0 +1,396 @@
+"""The lanes: one SQL statement for each thing that a turn does to them.
+
+A lane is the FIFO of one account's messages, and a row. `wake_at` says when it is due; null means
+never, until something happens. A worker that takes a due lane leases it for 30 seconds, during
+which `wake_at` is the end of the lease: a lane whose worker died is due again by itself. Every
+lease has a number, and what is written at a turn's end names it: a worker that was frozen and
+comes back late (a zombie) finds another number and writes nothing.
+
+A message at the head that has to wait keeps the whole lane waiting, and no other lane. The clock
+is PostgreSQL's, everywhere: workers need not agree on the time.
+
+A statement sees the messages as they were when it began, but the lane it locks as it is now. So
+what decides stands in the lane's own row (`chat_id`, `hold_reason`, `next_seq`), and where the
+messages themselves must be asked whether one is left (`tidy`), the lane is locked first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from app.delivery.retries import Decision
+from app.models import Status
+
+LEASE_SECONDS = 30
+EXPIRY_BATCH = 500
+
+# No operator and no fault of the whole bot keeps messages back; see `brakes`.
+_OPEN_BOT = """
+    SELECT failures FROM bot
+    WHERE paused_at IS NULL
+      AND (hold_reason IS NULL OR hold_reason = 'flood' AND held_until <= now())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is on its way in a turn: the head of the lane, marked `sending`."""
+
+    id: int
+    seq: int
+    text: str
+    greeting: str
+    silent: bool
+    parts_sent: int
+    halved_from: int | None
+    failures: int
+    # Its last sender died; whether Telegram has this part is not known.
+    abandoned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A lane that this worker holds. `message` is None when there is nothing to send after all."""
+
+    lane_id: int
+    lease_no: int
+    # By the database's clock, and by this process's (monotonic, just before the claim).
+    claimed_at: datetime
+    began: float
+    chat_id: int
+    message: Message | None
+    expired_id: int | None
+    # Failures in a row of the whole bot, and whether other lanes are due now.
+    bot_failures: int
+    more: bool
+
+
+_CLAIM = text(f"""
+  WITH open_bot AS ({_OPEN_BOT})
+  , due AS MATERIALIZED (
+    SELECT id FROM lane
+    WHERE wake_at <= now() AND EXISTS (SELECT FROM open_bot)
+    ORDER BY wake_at LIMIT 1
+    FOR UPDATE SKIP LOCKED
+  )
+  , leased AS (
+    UPDATE lane SET lease_no = lease_no + 1,
+      leased_until = now() + make_interval(secs => :lease),
+      wake_at = now() + make_interval(secs => :lease)
+    FROM due WHERE lane.id = due.id
+    RETURNING lane.id, lane.lease_no, lane.chat_id, lane.hold_reason
+  )
+  , head AS MATERIALIZED (
+    SELECT oldest.* FROM leased CROSS JOIN LATERAL (
+      SELECT id, status FROM message
+      WHERE lane_id = leased.id AND status IN ('held', 'queued', 'sending')
+      ORDER BY seq LIMIT 1
+    ) AS oldest
+    WHERE leased.hold_reason IS NULL
+  )
+  , overdue AS (
+    UPDATE message SET status = 'expired',
+      possible_duplicate = possible_duplicate OR head.status = 'sending'
+    FROM head
+    WHERE message.id = head.id AND message.expires_at <= now()
+      AND message.status IN ('held', 'queued', 'sending')
+    RETURNING message.id
+  )
+  , marked AS (
+    UPDATE message SET status = 'sending', reason = NULL,
+      possible_duplicate = possible_duplicate OR head.status = 'sending',
+      attempts_made = attempts_made + (head.status = 'sending')::int,
+      chat_id = leased.chat_id,
+      parts_sent = CASE WHEN message.chat_id = leased.chat_id THEN parts_sent ELSE 0 END,
+      telegram_message_ids = CASE WHEN message.chat_id = leased.chat_id
+                                  THEN telegram_message_ids ELSE '{{}}' END
+    FROM leased, head
+    WHERE message.id = head.id AND message.expires_at > now()
+      AND message.status IN ('held', 'queued', 'sending')
+    RETURNING message.*, head.status = 'sending' AS abandoned
+  )
+  , lost AS (
+    INSERT INTO attempt (message_id, part, at, outcome, description, latency_ms)
+    SELECT id, parts_sent + 1, now(), 'ambiguous', 'the worker that was sending it died', 0
+    FROM marked WHERE abandoned
+  )
+  SELECT leased.id AS lane_id, leased.lease_no, leased.chat_id, now() AS claimed_at,
+         marked.id, marked.seq, marked.text, marked.greeting, marked.silent, marked.parts_sent,
+         marked.halved_from, marked.failures, marked.abandoned,
+         overdue.id AS expired_id,
+         (SELECT failures FROM open_bot) AS bot_failures,
+         EXISTS (SELECT FROM lane WHERE wake_at <= now() AND id <> leased.id) AS more
+  FROM leased LEFT JOIN marked ON true LEFT JOIN overdue ON true
+""")
+
+
+def claim(connection: Connection, *, began: float) -> Turn | None:
+    """Leases the lane that has been due longest and marks its head as `sending`; None: none is due.
+
+    The mark is committed before anything is sent. A head that is found marked already was left by
+    a worker that died: it may have been sent, so it is `possible_duplicate` from now on. One that
+    was half sent to another chat begins again; one that has expired is ended here.
+    """
+    row = connection.execute(_CLAIM, {"lease": LEASE_SECONDS}).one_or_none()
+    if row is None:
+        return None
+    message = None
+    if row.id is not None:
+        message = Message(
+            row.id,
+            row.seq,
+            row.text,
+            row.greeting,
+            row.silent,
+            row.parts_sent,
+            row.halved_from,
+            row.failures,
+            row.abandoned,
+        )
+    return Turn(
+        row.lane_id,
+        row.lease_no,
+        row.claimed_at,
+        began,
+        row.chat_id,
+        message,
+        row.expired_id,
+        row.bot_failures,
+        row.more,
+    )
+
+
+_RECORD = text("""
+  WITH freed AS (
+    UPDATE lane SET
+      leased_until = NULL,
+      paced_until = CASE WHEN chat_id = :chat_id THEN greatest(paced_until, pace.until)
+                         ELSE paced_until END,
+      wake_at = CASE WHEN hold_reason IS NOT NULL THEN NULL
+                     WHEN :ended AND next_seq = :seq + 1 THEN NULL
+                     WHEN chat_id = :chat_id THEN greatest(paced_until, pace.until)
+                     ELSE now() END
+    FROM (
+      SELECT greatest(CAST(:claimed_at AS timestamptz) + make_interval(secs => :spacing),
+                      now() + make_interval(secs => :delay)) AS until
+    ) AS pace
+    WHERE id = :lane_id AND lease_no = :lease_no AND leased_until IS NOT NULL
+    RETURNING hold_reason
+  )
+  , written AS (
+    UPDATE message SET
+      status = CASE WHEN :status = 'queued' AND hold_reason IS NOT NULL THEN 'held'
+                    ELSE :status END,
+      reason = CASE WHEN :status = 'queued' THEN hold_reason ELSE :reason END,
+      parts = :parts,
+      parts_sent = parts_sent + cardinality(CAST(:sent_ids AS bigint[])),
+      telegram_message_ids = telegram_message_ids || CAST(:sent_ids AS bigint[]),
+      halved_from = :halved_from,
+      attempts_made = attempts_made + :counted,
+      failures = :failures,
+      possible_duplicate = possible_duplicate OR :ambiguous,
+      sent_at = CASE WHEN :status = 'sent' THEN now() END
+    FROM freed
+    WHERE id = :message_id AND status = 'sending'
+    RETURNING id, status, extract(epoch FROM now() - created_at) AS age
+  )
+  , noted AS (
+    INSERT INTO attempt (message_id, part, at, outcome, code, description, latency_ms)
+    SELECT id, :part, :at, :outcome, :code, :description, :latency_ms FROM written
+  )
+  SELECT status, age FROM written
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One call and what follows from it, as it is written at the end of a turn."""
+
+    decision: Decision
+    outcome: str
+    code: int | None
+    description: str | None
+    part: int
+    parts: int
+    halved_from: int | None
+    at: datetime
+    latency_ms: int
+    # Seconds from one call to this chat to the next, at least.
+    spacing: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the message is now, and its age in seconds."""
+
+    status: Status
+    age: float
+
+
+def record(connection: Connection, turn: Turn, message: Message, made: Record) -> Recorded | None:
+    """Writes a turn's outcome and gives the lane back; None: it was no longer this turn's.
+
+    May be repeated when a lost connection leaves open whether it was done: once the lane is given
+    back, it does nothing.
+    """
+    decision = made.decision
+    row = connection.execute(
+        _RECORD,
+        {
+            "lane_id": turn.lane_id,
+            "lease_no": turn.lease_no,
+            "claimed_at": turn.claimed_at,
+            "chat_id": turn.chat_id,
+            "spacing": made.spacing,
+            "delay": decision.delay,
+            "ended": decision.status != Status.QUEUED,
+            "message_id": message.id,
+            "seq": message.seq,
+            "status": decision.status.value,
+            "reason": decision.reason,
+            "parts": made.parts,
+            "sent_ids": [] if decision.sent_id is None else [decision.sent_id],
+            "halved_from": made.halved_from,
+            "counted": int(decision.counted),
+            "failures": decision.failures,
+            "ambiguous": decision.ambiguous,
+            "part": made.part,
+            "at": made.at,
+            "outcome": made.outcome,
+            "code": made.code,
+            "description": made.description,
+            "latency_ms": made.latency_ms,
+        },
+    ).one_or_none()
+    return None if row is None else Recorded(Status(row.status), float(row.age))
+
+
+def tidy(connection: Connection, turn: Turn) -> None:
+    """Gives back a lane in which nothing was to be sent: due again if a message waits in it, else
+    asleep. A message that a dead worker left in a lane that is held by now is held as well.
+
+    In the caller's transaction: the lane is locked by one statement, so that the next ones see
+    every message of those that held the lock before.
+    """
+    lane = {"lane_id": turn.lane_id, "lease_no": turn.lease_no}
+    locked = connection.execute(
+        text("""
+          SELECT hold_reason FROM lane
+          WHERE id = :lane_id AND lease_no = :lease_no AND leased_until IS NOT NULL
+          FOR UPDATE
+        """),
+        lane,
+    ).one_or_none()
+    if locked is None:
+        return
+    if locked.hold_reason is not None:
+        connection.execute(
+            text("""
+              UPDATE message SET status = 'held', reason = :reason, possible_duplicate = true
+              WHERE lane_id = :lane_id AND status = 'sending'
+            """),
+            {**lane, "reason": locked.hold_reason},
+        )
+    connection.execute(
+        text("""
+          UPDATE lane SET leased_until = NULL, wake_at = CASE
+            WHEN hold_reason IS NULL AND EXISTS (
+              SELECT FROM message
+              WHERE lane_id = lane.id AND status IN ('held', 'queued', 'sending')
+            ) THEN now() END
+          WHERE id = :lane_id
+        """),
+        lane,
+    )
+
+
+def block(connection: Connection, turn: Turn) -> None:
+    """Holds the lane of a chat that cannot be written to, and marks the chat; after `record`, in
+    its transaction. A chat that was replaced or held in the meantime is left alone."""
+    chat = {"lane_id": turn.lane_id, "chat_id": turn.chat_id}
+    blocked = connection.execute(
+        text("""
+          UPDATE lane SET hold_reason = 'blocked', wake_at = NULL
+          WHERE id = :lane_id AND chat_id = :chat_id AND hold_reason IS NULL
+          RETURNING id
+        """),
+        chat,
+    ).one_or_none()
+    if blocked is None:
+        return
+    connection.execute(
+        text("""
+          UPDATE message SET status = 'held', reason = 'blocked'
+          WHERE lane_id = :lane_id AND status IN ('held', 'queued')
+        """),
+        chat,
+    )
+    connection.execute(
+        text("""
+          UPDATE chat SET blocked_at = now() WHERE telegram_id = :chat_id AND unlinked_at IS NULL
+        """),
+        chat,
+    )
+
+
+def move(connection: Connection, turn: Turn, message: Message, chat_id: int) -> None:
+    """Follows a chat to its new id, message and all; after `record`, in its transaction.
+
+    Raises `IntegrityError` when another account has linked the new id.
+    """
+    ids = {"lane": turn.lane_id, "message": message.id, "old": turn.chat_id, "new": chat_id}
+    for statement in (
+        "UPDATE lane SET chat_id = :new WHERE id = :lane AND chat_id = :old",
+        "UPDATE message SET chat_id = :new WHERE id = :message AND chat_id = :old",
+        "UPDATE chat SET telegram_id = :new WHERE telegram_id = :old AND unlinked_at IS NULL",
+    ):
+        connection.execute(text(statement), ids)
+
+
+def renew(connection: Connection, leases: Sequence[tuple[int, int]]) -> None:
+    """Prolongs the leases of turns under way, given as pairs of lane and lease number."""
+    connection.execute(
+        text("""
+          UPDATE lane SET
+            leased_until = now() + make_interval(secs => :lease),
+            wake_at = now() + make_interval(secs => :lease)
+          FROM unnest(CAST(:lanes AS bigint[]), CAST(:numbers AS bigint[])) AS held(id, number)
+          WHERE lane.id = held.id AND lane.lease_no = held.number AND leased_until IS NOT NULL
+        """),
+        {
+            "lease": LEASE_SECONDS,
+            "lanes": [lane for lane, _ in leases],
+            "numbers": [number for _, number in leases],
+        },
+    )
+
+
+_NEXT_DUE = text(f"""
+  SELECT extract(epoch FROM min(wake_at) - now()) AS seconds
+  FROM lane WHERE EXISTS ({_OPEN_BOT})
+""")
+
+
+def next_due(connection: Connection) -> float | None:
+    """Seconds until a lane is due, negative when one is; None: none will be by itself."""
+    seconds = connection.scalar(_NEXT_DUE)
+    return None if seconds is None else float(seconds)
+
+
+_EXPIRE = text("""
+  WITH overdue AS (
+    SELECT id FROM message
+    WHERE status IN ('held', 'queued', 'sending') AND status <> 'sending' AND expires_at <= now()
+    ORDER BY expires_at LIMIT :batch
+    FOR UPDATE SKIP LOCKED
+  )
+  UPDATE message SET status = 'expired' FROM overdue WHERE message.id = overdue.id
+  RETURNING message.id
+""")
+
+
+def expire(connection: Connection) -> list[int]:
+    """Ends waiting messages whose time is over, a batch at a time; returns their ids."""
+    return list(connection.scalars(_EXPIRE, {"batch": EXPIRY_BATCH}))
