@@ -49,7 +49,11 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """An accepted message, as its row stands. `ring`: a bell is due once this is committed."""
+    """An accepted message, as its row stands.
+
+    `quota_used` is of the day's quota, this message included; `ring`: a bell is due once this is
+    committed.
+    """
 
     id: int
     status: Status
@@ -60,6 +64,7 @@ class Accepted:
     reason: str | None
     created_at: datetime
     expires_at: datetime
+    quota_used: int
     ring: bool
 
 
@@ -75,7 +80,7 @@ _PLACE = """
                      THEN coalesce(wake_at, greatest(now(), paced_until)) ELSE wake_at END
     WHERE account_id = :account_id
       AND (quota_day IS DISTINCT FROM date_trunc('day', now(), 'UTC') OR quota_used < :day_quota)
-    RETURNING id AS lane_id, old.next_seq AS seq, hold_reason,
+    RETURNING id AS lane_id, old.next_seq AS seq, hold_reason, quota_used,
               hold_reason IS NULL AND old.wake_at IS NULL AS ring
 """
 
@@ -90,7 +95,7 @@ _ACCEPT = text(f"""
     FROM place
     RETURNING id, status, reason, created_at
   )
-  SELECT stored.*, place.ring FROM stored, place
+  SELECT stored.*, place.quota_used, place.ring FROM stored, place
 """)
 
 _RETRY = text(f"""
@@ -138,6 +143,7 @@ def accept(session: Session, account_id: int, parcel: Parcel, day_quota: int) ->
         reason=row.reason,
         created_at=row.created_at,
         expires_at=parcel.expires_at,
+        quota_used=row.quota_used,
         ring=row.ring,
     )
 

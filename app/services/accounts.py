@@ -114,7 +114,7 @@ def authenticate(username: str, password: str, visitor: Visitor) -> Person:
         limits.give_back(session, hits)
         _remember_network(session, account.id, visitor.network)
         if passwords.is_outdated(account.password_hash):
-            _store_password(session, account.id, passwords.hash(password))
+            _store(session, account.id, {"password_hash": passwords.hash(password)})
         return _reread(session, account.id)
 
 
@@ -129,33 +129,32 @@ def change(
 
     Raises `Invalid`.
     """
-    values: dict[str, Any] = {}
-    if name is not UNCHANGED:
-        names.check_name(name)
-        values["name"] = name
-    if greeting is not UNCHANGED:
-        if greeting is not None:
-            names.check_greeting(greeting)
-        values["greeting"] = greeting
-    if language is not UNCHANGED:
-        values["language"] = language
+    values = _checked(name=name, greeting=greeting, language=language)
     with transaction() as session:
-        if values:
-            session.execute(update(Account).where(Account.id == person.id).values(**values))
+        _store(session, person.id, values)
         return _reread(session, person.id)
 
 
 def change_password(
-    person: Person, current: str, new: str, visitor: Visitor, *, keep_session: int | None
-) -> None:
+    person: Person,
+    current: str,
+    new: str,
+    visitor: Visitor,
+    *,
+    keep_session: int | None,
+    field: str = "new_password",
+    **profile: Any,
+) -> Person:
     """Sets a new password after the current one was given, and ends the other sessions.
 
-    `keep_session` is the id of the session that asks. Raises `WrongPassword`, `TooManyFailures`,
-    `Invalid`.
+    `keep_session` is the id of the session that asks, `field` what the face calls the new
+    password; `profile` is what else is to change, as in `change`. Raises `WrongPassword`,
+    `TooManyFailures`, `Invalid`; then nothing is changed.
     """
-    passwords.check_new(new, person.username, settings().password_min_length, "new_password")
+    values = _checked(**profile)
+    passwords.check_new(new, person.username, settings().password_min_length, field)
     confirm_password(person, current, visitor)
-    set_password(person, new, visitor, keep_session=keep_session)
+    return _set_password(person, new, visitor, keep_session, values)
 
 
 def set_password(
@@ -166,11 +165,7 @@ def set_password(
     Ends all sessions but `keep_session`. Raises `Invalid`.
     """
     passwords.check_new(new, person.username, settings().password_min_length)
-    password_hash = passwords.hash(new)
-    with transaction() as session:
-        _store_password(session, person.id, password_hash)
-        sessions.end_all(session, person.id, keep=keep_session)
-        audit.record(session, "password_changed", person.id, visitor)
+    _set_password(person, new, visitor, keep_session, {})
 
 
 def overwrite(
@@ -180,14 +175,9 @@ def overwrite(
 
     Ends all sessions but `keep_session`. Raises `Invalid`; then neither is changed.
     """
-    names.check_name(name)
+    values = _checked(name=name)
     passwords.check_new(password, person.username, settings().password_min_length)
-    password_hash = passwords.hash(password)
-    with transaction() as session:
-        session.execute(update(Account).where(Account.id == person.id).values(name=name))
-        _store_password(session, person.id, password_hash)
-        sessions.end_all(session, person.id, keep=keep_session)
-        audit.record(session, "password_changed", person.id, visitor)
+    _set_password(person, password, visitor, keep_session, values)
 
 
 def confirm_password(person: Person, password: str, visitor: Visitor) -> None:
@@ -327,10 +317,34 @@ def _remember_network(session: Session, account_id: int, network: str) -> None:
     )
 
 
-def _store_password(session: Session, account_id: int, password_hash: str) -> None:
-    session.execute(
-        update(Account).where(Account.id == account_id).values(password_hash=password_hash)
-    )
+def _checked(**profile: Any) -> dict[str, Any]:
+    """The columns to set of what was given of a profile. Raises `Invalid`."""
+    values = {name: value for name, value in profile.items() if value is not UNCHANGED}
+    if "name" in values:
+        names.check_name(values["name"])
+    if values.get("greeting") is not None:
+        names.check_greeting(values["greeting"])
+    return values
+
+
+def _set_password(
+    person: Person,
+    password: str,
+    visitor: Visitor,
+    keep_session: int | None,
+    values: dict[str, Any],
+) -> Person:
+    password_hash = passwords.hash(password)
+    with transaction() as session:
+        _store(session, person.id, {**values, "password_hash": password_hash})
+        sessions.end_all(session, person.id, keep=keep_session)
+        audit.record(session, "password_changed", person.id, visitor)
+        return _reread(session, person.id)
+
+
+def _store(session: Session, account_id: int, values: dict[str, Any]) -> None:
+    if values:
+        session.execute(update(Account).where(Account.id == account_id).values(**values))
 
 
 def _reread(session: Session, account_id: int) -> Person:

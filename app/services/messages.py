@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app import clock, metrics
-from app.delivery import outbox
+from app.delivery import outbox, splitting
 from app.errors import IdempotencyKeyReused, Invalid, NoSuchPage, NotFound, TooManyRequests
 from app.extensions import db, settings, transaction
 from app.models import OPEN, Attempt, Direction, IdempotencyKey, Message, Status
@@ -85,10 +85,14 @@ class MessageEntry:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An accepted message as it was at acceptance; `replayed` when its key had come before."""
+    """An accepted message as it was at acceptance; `replayed` when its key had come before.
+
+    `quota_used` counts the day's messages with this one; null when it is replayed.
+    """
 
     message: MessageEntry
     replayed: bool
+    quota_used: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,15 @@ class NumberedPage:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What Telegram would get of a draft, part by part; `length` is of its text, of `most`."""
+
+    parts: list[str]
+    length: int
+    most: int
+
+
 _COLUMNS: tuple[ColumnElement[Any], ...] = tuple(
     getattr(Message, name) for name in MessageEntry.__dataclass_fields__ if name != "attempts"
 )
@@ -148,7 +161,7 @@ def send(
     metrics.accepted.inc()
     if accepted.ring:
         outbox.ring()
-    return Accepted(_as_accepted(accepted), replayed=False)
+    return Accepted(_as_accepted(accepted), replayed=False, quota_used=accepted.quota_used)
 
 
 def history(
@@ -260,6 +273,13 @@ def receive(account_id: int, chat_id: int, telegram_message_id: int, text: str) 
         session.execute(kept.on_conflict_do_nothing())
     metrics.received.inc()
     return True
+
+
+def preview(person: Person, draft: Draft) -> Preview:
+    """What Telegram would get of `draft`, which need not be acceptable yet; nothing is stored."""
+    greeting = greeting_of(person) if draft.greeting else ""
+    parts = splitting.parts(draft.text, greeting) if names.is_visible(draft.text) else []
+    return Preview(parts, len(draft.text), settings().message_max_length)
 
 
 def greeting_of(person: Person) -> str:
@@ -400,7 +420,9 @@ def _read_cursor(person: Person, wanted: Filter, cursor: str) -> int:
     except (ValueError, UnicodeEncodeError):
         raw = b""
     packed, seal = raw[:8], raw[8:]
-    if not hmac.compare_digest(seal, _cursor_seal(person, wanted, packed)):
+    # Decoding passes over characters that are none of base64's.
+    whole = urlsafe_b64encode(raw).decode() == cursor
+    if not whole or not hmac.compare_digest(seal, _cursor_seal(person, wanted, packed)):
         raise Invalid(fields={"cursor": ["This cursor is not one of this list's."]})
     return int(struct.unpack(">q", packed)[0])
 
