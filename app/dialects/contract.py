@@ -102,7 +102,8 @@ class Operation:
 
     @property
     def status(self) -> int:
-        return next(iter(self.answers))
+        status: int = next(iter(self.answers))
+        return status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
