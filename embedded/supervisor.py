@@ -61,10 +61,16 @@ class Program:
         self._pid_file = PidFile(pid_file)
         self._process: subprocess.Popen[bytes] | None = None
         self._unfinished = b""
+        self.silent = False
 
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def buried(self) -> bool:
+        """Whether there is nothing of it: not yet, or no longer."""
+        return self._process is None
 
     @property
     def status(self) -> int | None:
@@ -72,6 +78,7 @@ class Program:
         return self._process.poll() if self._process else None
 
     def launch(self) -> None:
+        self.silent = False
         self._process = spawn(self._command, output=subprocess.PIPE, cwd=self._cwd, env=self._env)
         os.set_blocking(self.descriptor, False)
         self._pid_file.write(self._process.pid)
@@ -81,16 +88,23 @@ class Program:
         assert self._process and self._process.stdout
         return self._process.stdout.fileno()
 
-    def lines(self) -> Iterable[bytes] | None:
-        """What it said since the last time; None once it can say no more."""
+    def read(self) -> list[bytes]:
+        """The lines it said since the last time; `silent` once it can say no more."""
         try:
             said = os.read(self.descriptor, LONGEST_LINE)
         except BlockingIOError:
             return []
+        self.silent = not said
         *whole, self._unfinished = (self._unfinished + said).split(b"\n")
-        if not said or len(self._unfinished) > LONGEST_LINE:
+        if self.silent or len(self._unfinished) > LONGEST_LINE:
             whole, self._unfinished = [*whole, self._unfinished], b""
-        return [line for line in whole if line] if said or whole[-1] else None
+        return [line for line in whole if line]
+
+    def last_words(self) -> list[bytes]:
+        """What it said before it died, a line without an end too."""
+        lines = [] if self.silent else self.read()
+        rest, self._unfinished = self._unfinished, b""
+        return [*lines, rest] if rest else lines
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the whole process group; the group of one that died may live on without it."""
@@ -174,7 +188,6 @@ class Supervisor:
         try:
             while program.running:
                 self.tick(0.02)
-            self._hear(program)
             return program.status or 0
         finally:
             self._bury(program)
@@ -202,7 +215,6 @@ class Supervisor:
             if program.running:
                 self.output.line("dev", f"{program.name} did not stop in time, ending it")
                 program.signal(signal.SIGKILL)
-            self._hear(program)
             self._bury(program)
 
     def _look_after(self, watch: _Watch) -> None:
@@ -216,7 +228,6 @@ class Supervisor:
             how = ""
             if isinstance(part, Program):
                 how = _describe(part.status)
-                self._hear(part)
                 self._bury(part)
             self.output.line("dev", f"{part.name} died{how}, restarting in {watch.pause:g} s")
             watch.pause = min(watch.pause * 2, LONGEST_PAUSE)
@@ -241,23 +252,18 @@ class Supervisor:
             self._hear(key.data)
 
     def _hear(self, program: Program) -> None:
-        lines = program.lines() if self._is_heard(program) else None
-        if lines is None:
-            self._unhear(program)
-            return
-        for line in lines:
+        for line in program.read():
             self.output.line(program.name, line)
-
-    def _is_heard(self, program: Program) -> bool:
-        return any(key.data is program for key in self._selector.get_map().values())
-
-    def _unhear(self, program: Program) -> None:
-        for key in list(self._selector.get_map().values()):
-            if key.data is program:
-                self._selector.unregister(key.fileobj)
+        if program.silent:
+            self._selector.unregister(program.descriptor)
 
     def _bury(self, program: Program) -> None:
-        self._unhear(program)
+        if program.buried:
+            return
+        for line in program.last_words():
+            self.output.line(program.name, line)
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(program.descriptor)
         program.bury()
 
 
