@@ -152,3 +152,14 @@ def test_image_starts_a_part_by_its_name_or_any_command(
         text=True,
     )
     assert started.stdout == said, started.stderr
+
+
+def test_flower_does_not_start_without_a_password() -> None:
+    started = subprocess.run(
+        ["/bin/sh", "-c", procfile.read(ROOT / "Procfile")["flower"]],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    assert started.returncode != 0
+    assert "FLOWER_BASIC_AUTH: set it to user:password" in started.stderr
