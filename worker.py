@@ -4,30 +4,35 @@ Delivery begins before the broker is reached and goes on without it.
 """
 
 import sys
+import threading
 from typing import Any
 
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
-from app import create_app
+from app import create_app, housekeeping
 from app.config import BadSetting
 from app.delivery.station import station
 from app.extensions import celery
 
 try:
-    create_app()
+    flask_app = create_app()
 except BadSetting as error:
     sys.exit(f"gonets: {error}")
 
 __all__ = ["celery"]
 
+_stopping = threading.Event()
+
 
 @worker_init.connect(weak=False)
 def _start(**_: Any) -> None:
     station().start()
+    housekeeping.start(flask_app, _stopping)
 
 
 @worker_shutting_down.connect(weak=False)
 def _stop(**_: Any) -> None:
+    _stopping.set()
     station().stop()
 
 

@@ -47,6 +47,9 @@ class Account(Model):
     """A registered person."""
 
     __tablename__ = "account"
+    __table_args__ = (
+        Index("ix_account_erased", "id", postgresql_where=sql("erased_at IS NOT NULL")),
+    )
 
     id: Mapped[int] = _key()
     public_id: Mapped[UUID] = mapped_column(

@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bodies": {"errors"},
     "failures": {"errors", "logs"},
     "wire": {"config", "logs"},
+    "housekeeping": {"services", "logs"},
     "api": FACE,
     "dialects": FACE,
     "web": FACE,

@@ -1,7 +1,7 @@
 """What is removed, and when: erased accounts at once, the rest when its time is over.
 
 Always in small batches with a transaction each, so that nothing else waits for it; run by every
-worker now and then (`tidy`) and by `flask prune`. Copies in Telegram itself cannot be recalled.
+worker now and then (`app.housekeeping`) and by `flask prune`. Copies in Telegram itself cannot be recalled.
 """
 
 from collections.abc import Iterator
@@ -40,11 +40,11 @@ NOTICES_KEPT = timedelta(hours=1)
 HEARTBEATS_KEPT = timedelta(hours=1)
 
 
-def tidy() -> int:
-    """Everything whose time has come, batch by batch. Returns how many rows went."""
-    removed = erase_some() + prune(clock.now() - timedelta(days=settings().retention_days))
+def prune_old() -> int:
+    """Removes what RETENTION_DAYS and the other terms say. Returns how many rows went."""
+    removed = prune(clock.now() - timedelta(days=settings().retention_days))
     if removed:
-        log.info("tidied", rows=removed)
+        log.info("pruned", rows=removed)
     return removed
 
 

@@ -51,6 +51,7 @@ def upgrade():
     sa.UniqueConstraint('public_id', name=op.f('uq_account_public_id')),
     sa.UniqueConstraint('username_key', name=op.f('uq_account_username_key'))
     )
+    op.create_index('ix_account_erased', 'account', ['id'], unique=False, postgresql_where=sa.text('erased_at IS NOT NULL'))
     op.create_table('bot',
     sa.Column('id', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('username', sa.Text(), nullable=True),
@@ -345,6 +346,7 @@ def downgrade():
     op.drop_table('hit')
     op.drop_table('heartbeat')
     op.drop_table('bot')
+    op.drop_index('ix_account_erased', table_name='account')
     op.drop_table('account')
     op.execute("DROP FUNCTION account_query(bigint, text)")
     op.execute("DROP FUNCTION account_words(bigint, text)")
