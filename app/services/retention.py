@@ -1,7 +1,8 @@
 """What is removed, and when: erased accounts at once, the rest when its time is over.
 
 Always in small batches with a transaction each, so that nothing else waits for it; run by every
-worker now and then (`app.housekeeping`) and by `flask prune`. Copies in Telegram itself cannot be recalled.
+worker now and then (`app.housekeeping`) and by `flask prune`. Copies in Telegram itself cannot be
+recalled.
 """
 
 from collections.abc import Iterator
