@@ -1,0 +1,114 @@
+"""A poller as a real process, shared by the tests that only talk to it, and people who talk."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+
+from app.services import chats, messages, tokens
+from app.services.chats import CODE_ALPHABET
+from app.services.messages import Filter
+from sandbox.client import Sandbox, User, wait_for
+from tests.conftest import Member
+from tests.running import Part, Running
+
+CODE_LINE = re.compile(rf"^([{CODE_ALPHABET}]{{8}})$", re.MULTILINE)
+# Looks like a link token and is none.
+NOBODY = "0" * 64
+
+
+class SharedPoller:
+    """One poller process for many tests; `stop` makes room for a test that starts its own."""
+
+    def __init__(self, processes: Running, migrated: Engine) -> None:
+        self._processes = processes
+        self._database = migrated
+        self._part: Part | None = None
+
+    def running(self) -> Part:
+        if self._part is None:
+            with self._database.connect() as connection:
+                connection.execute(text("UPDATE bot SET poller = NULL, polling_until = NULL"))
+            self._part = self._processes.bot()
+            self._part.says("polling_begins")
+        return self._part
+
+    def stop(self) -> None:
+        if self._part is not None:
+            self._part.terminate()
+            self._part = None
+
+
+@pytest.fixture(scope="session")
+def shared_poller(
+    environment: dict[str, str], migrated: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedPoller]:
+    folder = tmp_path_factory.mktemp("bot")
+    with Running(environment | {"DATA_DIR": str(folder)}, folder) as processes:
+        yield SharedPoller(processes, migrated)
+
+
+@pytest.fixture
+def bot(shared_poller: SharedPoller, database: Engine, sandbox: Sandbox) -> Iterator[Part]:
+    """The shared poller, on empty tables and an empty sandbox; idle again after the test."""
+    yield shared_poller.running()
+    wait_for(lambda: not sandbox.pending_updates(), what="the poller to be idle")
+
+
+@pytest.fixture
+def no_poller(shared_poller: SharedPoller) -> None:
+    """The shared poller is out of the way."""
+    shared_poller.stop()
+
+
+LinkToken = Callable[[Member], str]
+
+
+@pytest.fixture
+def link_token() -> LinkToken:
+    """The present link token of somebody."""
+
+    def of(member: Member) -> str:
+        with member.client.application.app_context():
+            return tokens.link_invitation(member.person).token
+
+    return of
+
+
+LinkedChat = Callable[..., User]
+
+
+@pytest.fixture
+def linked_chat(sandbox: Sandbox, link_token: LinkToken) -> LinkedChat:
+    """Somebody's Telegram user, who has just linked their chat: `linked_chat(alice)`."""
+
+    def of(member: Member) -> User:
+        user = sandbox.user(member.person.name)
+        user.says(f"/start {link_token(member)}")
+        user.hears("is linked to the account")
+        return user
+
+    return of
+
+
+def code_heard(user: User) -> str:
+    """The link code in the bot's next message."""
+    found = CODE_LINE.search(user.hears().text)
+    assert found, user.received()
+    return found[1]
+
+
+def received_by(app: Flask, member: Member) -> list[str]:
+    """The texts that the account has received, oldest first."""
+    with app.app_context():
+        page = messages.history(member.person, Filter(direction="in"), limit=100)
+    return [entry.text for entry in reversed(page.entries)]
+
+
+def owner_of(app: Flask, user: User) -> str | None:
+    """The username of the account that this person's chat is linked to."""
+    with app.app_context():
+        owner = chats.owner_of(user.id)
+    return owner.username if owner else None
