@@ -20,6 +20,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from app.delivery.prepared import Prepared
 from app.delivery.retries import Decision
 from app.models import Status
 
@@ -67,7 +68,9 @@ class Turn:
     more: bool
 
 
-_CLAIM = text(f"""
+_CLAIM = Prepared(
+    "gonets_claim",
+    f"""
   WITH open_bot AS ({_OPEN_BOT})
   , due AS MATERIALIZED (
     SELECT id FROM lane
@@ -84,7 +87,7 @@ _CLAIM = text(f"""
   )
   , head AS MATERIALIZED (
     SELECT oldest.* FROM leased CROSS JOIN LATERAL (
-      SELECT id, status FROM message
+      SELECT id, status, expires_at FROM message
       WHERE lane_id = leased.id AND status IN ('held', 'queued', 'sending')
       ORDER BY seq LIMIT 1
     ) AS oldest
@@ -94,7 +97,7 @@ _CLAIM = text(f"""
     UPDATE message SET status = 'expired',
       possible_duplicate = possible_duplicate OR head.status = 'sending'
     FROM head
-    WHERE message.id = head.id AND message.expires_at <= now()
+    WHERE message.id = head.id AND head.expires_at <= now()
       AND message.status IN ('held', 'queued', 'sending')
     RETURNING message.id
   )
@@ -107,7 +110,7 @@ _CLAIM = text(f"""
       telegram_message_ids = CASE WHEN message.chat_id = leased.chat_id
                                   THEN telegram_message_ids ELSE '{{}}' END
     FROM leased, head
-    WHERE message.id = head.id AND message.expires_at > now()
+    WHERE message.id = head.id AND head.expires_at > now()
       AND message.status IN ('held', 'queued', 'sending')
     RETURNING message.*, head.status = 'sending' AS abandoned
   )
@@ -121,9 +124,12 @@ _CLAIM = text(f"""
          marked.halved_from, marked.failures, marked.abandoned,
          overdue.id AS expired_id,
          (SELECT failures FROM open_bot) AS bot_failures,
-         EXISTS (SELECT FROM lane WHERE wake_at <= now() AND id <> leased.id) AS more
+         (SELECT id FROM lane WHERE wake_at <= now() AND id <> leased.id
+          ORDER BY wake_at LIMIT 1) IS NOT NULL AS more
   FROM leased LEFT JOIN marked ON true LEFT JOIN overdue ON true
-""")
+""",
+    lease="float8",
+)
 
 
 def claim(connection: Connection, *, began: float) -> Turn | None:
@@ -133,7 +139,7 @@ def claim(connection: Connection, *, began: float) -> Turn | None:
     a worker that died: it may have been sent, so it is `possible_duplicate` from now on. One that
     was half sent to another chat begins again; one that has expired is ended here.
     """
-    row = connection.execute(_CLAIM, {"lease": LEASE_SECONDS}).one_or_none()
+    row = _CLAIM(connection, lease=LEASE_SECONDS).one_or_none()
     if row is None:
         return None
     message = None
@@ -162,7 +168,9 @@ def claim(connection: Connection, *, began: float) -> Turn | None:
     )
 
 
-_RECORD = text("""
+_RECORD = Prepared(
+    "gonets_record",
+    """
   WITH freed AS (
     UPDATE lane SET
       leased_until = NULL,
@@ -173,7 +181,7 @@ _RECORD = text("""
                      WHEN chat_id = :chat_id THEN greatest(paced_until, pace.until)
                      ELSE now() END
     FROM (
-      SELECT greatest(CAST(:claimed_at AS timestamptz) + make_interval(secs => :spacing),
+      SELECT greatest(:claimed_at + make_interval(secs => :spacing),
                       now() + make_interval(secs => :delay)) AS until
     ) AS pace
     WHERE id = :lane_id AND lease_no = :lease_no AND leased_until IS NOT NULL
@@ -185,15 +193,15 @@ _RECORD = text("""
                     ELSE :status END,
       reason = CASE WHEN :status = 'queued' THEN hold_reason ELSE :reason END,
       parts = :parts,
-      parts_sent = parts_sent + cardinality(CAST(:sent_ids AS bigint[])),
-      telegram_message_ids = telegram_message_ids || CAST(:sent_ids AS bigint[]),
+      parts_sent = parts_sent + cardinality(:sent_ids),
+      telegram_message_ids = telegram_message_ids || :sent_ids,
       halved_from = :halved_from,
       attempts_made = attempts_made + :counted,
       failures = :failures,
       possible_duplicate = possible_duplicate OR :ambiguous,
       sent_at = CASE WHEN :status = 'sent' THEN now() END
     FROM freed
-    WHERE id = :message_id AND status = 'sending'
+    WHERE id = :message_id
     RETURNING id, status, extract(epoch FROM now() - created_at) AS age
   )
   , noted AS (
@@ -201,7 +209,31 @@ _RECORD = text("""
     SELECT id, :part, :at, :outcome, :code, :description, :latency_ms FROM written
   )
   SELECT status, age FROM written
-""")
+""",
+    lane_id="bigint",
+    lease_no="bigint",
+    claimed_at="timestamptz",
+    chat_id="bigint",
+    spacing="float8",
+    delay="float8",
+    ended="boolean",
+    message_id="bigint",
+    seq="bigint",
+    status="text",
+    reason="text",
+    parts="int",
+    sent_ids="bigint[]",
+    halved_from="int",
+    counted="int",
+    failures="int",
+    ambiguous="boolean",
+    part="int",
+    at="timestamptz",
+    outcome="text",
+    code="int",
+    description="text",
+    latency_ms="int",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,33 +268,31 @@ def record(connection: Connection, turn: Turn, message: Message, made: Record) -
     back, it does nothing.
     """
     decision = made.decision
-    row = connection.execute(
-        _RECORD,
-        {
-            "lane_id": turn.lane_id,
-            "lease_no": turn.lease_no,
-            "claimed_at": turn.claimed_at,
-            "chat_id": turn.chat_id,
-            "spacing": made.spacing,
-            "delay": decision.delay,
-            "ended": decision.status != Status.QUEUED,
-            "message_id": message.id,
-            "seq": message.seq,
-            "status": decision.status.value,
-            "reason": decision.reason,
-            "parts": made.parts,
-            "sent_ids": [] if decision.sent_id is None else [decision.sent_id],
-            "halved_from": made.halved_from,
-            "counted": int(decision.counted),
-            "failures": decision.failures,
-            "ambiguous": decision.ambiguous,
-            "part": made.part,
-            "at": made.at,
-            "outcome": made.outcome,
-            "code": made.code,
-            "description": made.description,
-            "latency_ms": made.latency_ms,
-        },
+    row = _RECORD(
+        connection,
+        lane_id=turn.lane_id,
+        lease_no=turn.lease_no,
+        claimed_at=turn.claimed_at,
+        chat_id=turn.chat_id,
+        spacing=made.spacing,
+        delay=decision.delay,
+        ended=decision.status != Status.QUEUED,
+        message_id=message.id,
+        seq=message.seq,
+        status=decision.status.value,
+        reason=decision.reason,
+        parts=made.parts,
+        sent_ids=[] if decision.sent_id is None else [decision.sent_id],
+        halved_from=made.halved_from,
+        counted=int(decision.counted),
+        failures=decision.failures,
+        ambiguous=decision.ambiguous,
+        part=made.part,
+        at=made.at,
+        outcome=made.outcome,
+        code=made.code,
+        description=made.description,
+        latency_ms=made.latency_ms,
     ).one_or_none()
     return None if row is None else Recorded(Status(row.status), float(row.age))
 
