@@ -32,19 +32,21 @@ DIALECTS = (
 def register(app: Flask, names: Sequence[str]) -> list[Face]:
     """Adds the dialects with these names to `app`, each with its OpenAPI document."""
     spoken = [dialect for dialect in DIALECTS if dialect.name in names]
+    # The documentation pages list what stands here, whichever face put it there.
+    documents = app.extensions.setdefault("openapi_documents", [])
     for dialect in spoken:
         dialect.serve(app)
-        _publish(app, dialect)
+        documents.append((dialect.title, _publish(app, dialect)))
     return [Face(d.name, partial(_owns, spoken, d), d.render) for d in spoken]
 
 
-def _publish(app: Flask, dialect: Dialect) -> None:
+def _publish(app: Flask, dialect: Dialect) -> str:
+    """Serves the dialect's OpenAPI document; where."""
     url = f"/openapi/{dialect.name}.json"
     app.add_url_rule(
         url, f"{dialect.name}.openapi", lambda: answer(openapi.document(dialect)), methods=["GET"]
     )
-    # The documentation pages list what stands here, whichever face put it there.
-    app.extensions.setdefault("openapi_documents", []).append((dialect.title, url))
+    return url
 
 
 def _owns(spoken: Sequence[Dialect], dialect: Dialect, path: str) -> bool:

@@ -172,7 +172,7 @@ class Dialect:
         """
         fields = {self.fields.get(name, name): texts for name, texts in error.fields.items()}
         body = self.shape(self._own_words(error), error.detail, fields)
-        if error.code in self.codes:
+        if error.code in self.codes and not fields:
             body["code"] = self.codes[error.code]
         response = answer(body, 400 if isinstance(error, Invalid | UsernameTaken) else error.status)
         if response.status_code == 401:

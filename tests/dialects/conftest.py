@@ -1,12 +1,65 @@
-"""Somebody with Telegram, for tests without a bot process: what the bot would do, done at once."""
+"""For the tests of the dialects: a client that holds every answer against the dialect's document,
+and somebody with Telegram, for whom is done at once what the bot would do.
+"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from werkzeug.test import TestResponse
 
+from app.dialects import DIALECTS, openapi
 from app.services import chats, messages
 from app.services.people import TelegramPerson
+from tests.conftest import MakeApp
+
+DOCUMENTS = {dialect.name: openapi.document(dialect) for dialect in DIALECTS}
+
+
+class ReadingClient(FlaskClient):
+    """A client that has read the documents: an answer that none of them shows is a failure."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        answer = super().open(*args, **kwargs)
+        for name, document in DOCUMENTS.items():
+            if name not in self.application.blueprints:
+                continue
+            if operation := _operation(document, answer):
+                _check(answer, operation, document)
+        return answer
+
+
+def _operation(document: dict[str, Any], answer: TestResponse) -> dict[str, Any] | None:
+    """What a document says of the request that got this answer, if it is one of its own."""
+    for path, item in document["paths"].items():
+        if path.rstrip("/") == answer.request.path.rstrip("/"):
+            found: dict[str, Any] | None = item.get(answer.request.method.lower())
+            return found
+    return None
+
+
+def _check(answer: TestResponse, operation: dict[str, Any], document: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    status = answer.status_code
+    told = responses.get(str(status)) or responses.get(f"{status // 100}XX")
+    assert told is not None, f"{answer.request.path}: {status} is not in the document"
+    schema = told["content"]["application/json"]["schema"] | {"components": document["components"]}
+    Draft202012Validator(schema).validate(answer.json)
+
+
+@pytest.fixture
+def make_app(make_app: MakeApp) -> MakeApp:
+    """Applications whose test clients have read the documents."""
+
+    def make(**settings: str) -> Flask:
+        app = make_app(**settings)
+        app.test_client_class = ReadingClient
+        return app
+
+    return make
 
 
 @dataclass(frozen=True)
