@@ -62,6 +62,7 @@ class Poller:
         self._handled: set[int] = set()
         self._failures = 0
         self._complaint = ""
+        self._rejected = False
 
     def run(self) -> None:
         """Polls while the lease is held, until `stop` is set; then confirms what was handled."""
@@ -196,9 +197,8 @@ class Poller:
                 if isinstance(self._call(self._api.delete_webhook), Ok):
                     return
             case BotBroken():
-                if self._say_once(REJECTED, code=outcome.code):
-                    with self._app.app_context():
-                        polling.rejected()
+                self._say_once(REJECTED, code=outcome.code)
+                self._hold_sending()
             case Wait(seconds=seconds):
                 self._say_once("Telegram asks the poller to wait")
                 self._stop.wait(min(seconds, LONGEST_PAUSE))
@@ -207,19 +207,24 @@ class Poller:
                 self._say_once("Telegram is away", reason=outcome.description)
         self._pause()
 
-    def _say_once(self, complaint: str, **details: object) -> bool:
-        """Logs it unless it was the last complaint, too; whether it was logged."""
-        is_new = complaint != self._complaint
-        if is_new:
+    def _hold_sending(self) -> None:
+        if not self._rejected:
+            with self._app.app_context():
+                polling.rejected()
+            self._rejected = True
+
+    def _say_once(self, complaint: str, **details: object) -> None:
+        """Logs it unless it was the last complaint, too."""
+        if complaint != self._complaint:
             log.warning(complaint, **details)
         self._complaint = complaint
-        return is_new
 
     def _recover(self) -> None:
         """Telegram answers as it should."""
-        if self._complaint == REJECTED:
+        if self._rejected:
             with self._app.app_context():
                 polling.accepted()
+            self._rejected = False
         if self._complaint:
             log.info("polling again")
         self._complaint = ""

@@ -154,6 +154,8 @@ def _post(_verb: str, url: str, params: dict[str, Any] | None = None, **_: Any) 
 # telebot puts the "token" and the method's name into this; ours is the bot's whole address.
 apihelper.API_URL = "{0}/{1}"
 apihelper.CUSTOM_REQUEST_SENDER = _post
+# What telebot takes for a long poll of 0 seconds, which it thinks absent.
+apihelper.LONG_POLLING_TIMEOUT = 0
 
 
 def _inline(keyboard: Keyboard | None) -> str | None:
