@@ -14,6 +14,7 @@ from sqlalchemy import func, or_, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
+from app.errors import Sentence
 from app.extensions import db, settings
 from app.models import OPEN, Bot, Heartbeat, Lane, Message
 
@@ -120,7 +121,8 @@ def _broker() -> Part:
 def _heard_of(kind: str) -> Part:
     last = db.session.scalar(select(func.max(Heartbeat.at)).where(Heartbeat.kind == kind))
     if last is None or clock.now() - last > SILENCE:
-        return Part(Health.DEGRADED, f"no {kind} has been heard of for {SILENCE.seconds} s")
+        silent = Sentence("no {kind} has been heard of for {n} s", kind=kind, n=SILENCE.seconds)
+        return Part(Health.DEGRADED, silent)
     return Part(Health.OK)
 
 
@@ -129,7 +131,7 @@ def _telegram() -> Part:
     if bot.hold_reason == "bot_rejected":
         return Part(Health.FAILED, "Telegram rejects TELEGRAM_BOT_TOKEN")
     if bot.held_until is not None and bot.held_until > clock.now():
-        return Part(Health.DEGRADED, f"sending waits: {bot.hold_reason}")
+        return Part(Health.DEGRADED, Sentence("sending waits: {reason}", reason=bot.hold_reason))
     return Part(Health.OK)
 
 
@@ -138,5 +140,6 @@ def _delivery() -> Part:
         return Part(Health.DEGRADED, "paused by an operator")
     age = gauges().oldest_due_age
     if age > LATE.total_seconds():
-        return Part(Health.DEGRADED, f"the oldest due message has waited {age:.0f} s")
+        late = Sentence("the oldest due message has waited {n} s", n=round(age))
+        return Part(Health.DEGRADED, late)
     return Part(Health.OK)

@@ -1,19 +1,38 @@
 """The cabinet and the admin zone: server-rendered pages over the same services as the API."""
 
-from flask import Flask, Response
+from flask import Flask
+from werkzeug.routing import IntegerConverter
 
-from app.errors import ServiceError
+from app.extensions import settings
 from app.failures import Face
+from app.web import refusals
+from app.web.account import account
+from app.web.admin import admin
+from app.web.cabinet import cabinet
+from app.web.linking import linking
+from app.web.pages import pages
+from app.web.send_tokens import send_tokens
+from app.web.writing import writing
+
+
+class _Id(IntegerConverter):
+    """An id as this server writes one: no other digits, no leading zero, no more than a bigint."""
+
+    regex = "[1-9][0-9]{0,17}"
 
 
 def register(app: Flask) -> Face:
     """Adds the pages to `app`."""
-    return Face("web", _owns, _render)
-
-
-def _owns(path: str) -> bool:
-    return path == "/" or path.split("/")[1] in ("cabinet", "admin")
-
-
-def _render(error: ServiceError) -> Response:
-    return Response(error.detail, error.status, mimetype="text/plain")
+    app.url_map.converters["id"] = _Id
+    with app.app_context():
+        https = settings().https
+    # Holds the token of a form before there is a session, and what the next page says once.
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-page" if https else "page",
+        SESSION_COOKIE_SECURE=https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    for blueprint in (pages, cabinet, writing, linking, send_tokens, account, admin):
+        app.register_blueprint(blueprint)
+    return Face("web", refusals.owns, refusals.render)

@@ -1,0 +1,137 @@
+"""What everybody may see: the first page, signing up, in and out, the language of the pages."""
+
+import re
+
+from flask import Blueprint, Response, request, session
+
+from app import identity
+from app.errors import Invalid, ServiceError
+from app.extensions import settings
+from app.services import accounts, messages, sessions
+from app.services.accounts import Registration
+from app.services.people import Person
+from app.web import forms, guard, languages, rendering
+from app.web.forms import Form
+
+pages = Blueprint("pages", __name__, static_folder="static", static_url_path="/static")
+guard.for_everybody(pages)
+
+# Somebody who is signed in to the cabinet stays so: the session is asked for with each request.
+ACCESS_SECONDS = int(sessions.LIFETIME.total_seconds())
+LANGUAGE_SECONDS = 365 * 24 * 3600
+HOME = "cabinet.overview"
+# Where a person may be sent after signing in: a page of ours, as this server wrote it.
+_OWN_PAGE = re.compile(r"/(?:cabinet|admin)(?:/[a-z0-9/-]*)?(?:\?[A-Za-z0-9%=&._+-]*)?", re.ASCII)
+
+
+@pages.get("/")
+def first() -> Response:
+    if guard.caller() is not None:
+        return rendering.go(HOME)
+    return rendering.page(
+        "pages/first.html",
+        base=settings().base_url,
+        registration=_is_open(),
+        greeting=messages.GREETING.replace("{name}", "Anna"),
+    )
+
+
+@pages.get("/cabinet/sign-in")
+def sign_in() -> Response:
+    if guard.caller() is not None:
+        return rendering.go(HOME)
+    return sign_in_page(Form({"next": forms.asked(request).text("next")}))
+
+
+@pages.post("/cabinet/sign-in")
+def begin_session() -> Response:
+    form = forms.posted(request)
+    try:
+        person = identity.by_password(request, form.line("username"), form.text("password")).person
+    except ServiceError as refused:
+        return sign_in_page(form, refused)
+    return _signed_in(person, _own_page(form.text("next")))
+
+
+@pages.get("/cabinet/sign-up")
+def sign_up() -> Response:
+    if guard.caller() is not None:
+        return rendering.go(HOME)
+    return _sign_up_page(Form())
+
+
+@pages.post("/cabinet/sign-up")
+def register() -> Response:
+    form = forms.posted(request)
+    registration = Registration(
+        form.line("username"), form.text("password"), form.line("name") or None
+    )
+    try:
+        person = accounts.register(registration, identity.visitor(request))
+    except ServiceError as refused:
+        return _sign_up_page(form, refused)
+    return _signed_in(person, None, first_page="linking.show")
+
+
+@pages.post("/cabinet/sign-out")
+def sign_out() -> Response:
+    known = guard.caller()
+    if known is not None and known.session_id is not None:
+        sessions.end(known.person, known.session_id, identity.visitor(request))
+    session.clear()
+    response = rendering.go("pages.first", "You are signed out.")
+    identity.clear_cookies(response)
+    return response
+
+
+@pages.post("/cabinet/language")
+def set_language() -> Response:
+    form = forms.posted(request)
+    code = form.one_of("language", languages.every())
+    if code is None:
+        raise Invalid(fields={"language": ["Choose one of the list."]})
+    known = guard.caller()
+    if known is not None:
+        accounts.change(known.person, language=code)
+    response = rendering.go_to(_own_page(form.text("back")) or "/")
+    response.set_cookie(
+        languages.COOKIE,
+        code,
+        max_age=LANGUAGE_SECONDS,
+        secure=settings().https,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def sign_in_page(form: Form, refused: ServiceError | None = None) -> Response:
+    """The sign-in form; a text that was being sent stays with it, see `refusals`."""
+    return rendering.page("pages/sign_in.html", form=form, refused=refused, registration=_is_open())
+
+
+def _sign_up_page(form: Form, refused: ServiceError | None = None) -> Response:
+    return rendering.page(
+        "pages/sign_up.html",
+        form=form,
+        refused=refused,
+        registration=_is_open(),
+        least=settings().password_min_length,
+    )
+
+
+def _signed_in(person: Person, path: str | None, first_page: str = HOME) -> Response:
+    issued = sessions.begin(person, identity.visitor(request), access_seconds=ACCESS_SECONDS)
+    # Nothing that was there before the sign-in outlives it (ASVS 7.2.4).
+    session.clear()
+    response = rendering.go_to(path) if path else rendering.go(first_page)
+    identity.set_cookies(response, issued)
+    return response
+
+
+def _own_page(path: str) -> str | None:
+    return path if _OWN_PAGE.fullmatch(path) else None
+
+
+def _is_open() -> bool:
+    return settings().registration == "open"
