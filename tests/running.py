@@ -32,7 +32,11 @@ class Part:
     name: str
     process: subprocess.Popen[bytes]
     output: Path
-    url: str = ""
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def alive(self) -> bool:
@@ -82,8 +86,8 @@ class Running:
         port = free_port()
         settings = {"HOST": "127.0.0.1", "PORT": str(port)} | settings
         part = self.start("web", [str(BIN / "gunicorn"), "wsgi:app", "-w", str(workers)], settings)
-        part.url = f"http://127.0.0.1:{port}"
-        self._wait(part, lambda: _answers(f"{part.url}/healthz"))
+        part.port = port
+        self.wait(part, lambda: answers(f"{part.url}/healthz"))
         return part
 
     def worker(self, concurrency: int = 12, **settings: str) -> Part:
@@ -126,7 +130,8 @@ class Running:
                 continue
             part.process.wait(10)
 
-    def _wait(self, part: Part, ready: Callable[[], bool], within: float = 20) -> None:
+    def wait(self, part: Part, ready: Callable[[], bool], within: float = 20) -> None:
+        """Waits until the part is ready; fails with its output when it is not, or ended."""
         deadline = time.monotonic() + within
         while not ready():
             assert part.alive, f"{part.name} ended:\n{part.log()}"
@@ -141,7 +146,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether GET `url` is answered with success."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
