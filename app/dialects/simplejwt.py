@@ -6,11 +6,18 @@ Its answer to a refresh has no place for a new refresh token: sessions begun her
 from flask import request
 
 from app.dialects.contract import Call, Json
+from app.dialects.openapi import Schema
 from app.identity import by_password
 from app.services import sessions
 
 PAIR = {"refresh": "eyJhbGciOiJIUzI1NiIs…", "access": "eyJhbGciOiJIUzI1NiIs…"}
-ACCESS = {"access": "eyJhbGciOiJIUzI1NiIs…"}
+ACCESS = Schema(
+    type="object",
+    properties={"access": {"type": "string"}, "refresh": {"type": "string"}},
+    required=["access"],
+    additionalProperties=False,
+    examples=[{"access": "eyJhbGciOiJIUzI1NiIs…"}],
+)
 
 
 def pair(call: Call, access_seconds: int) -> Json:

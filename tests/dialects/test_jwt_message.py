@@ -1,15 +1,12 @@
 """Dialect 4 by its document: the README of the jwt message API, example by example."""
 
 import json
-import subprocess
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import MakeApp
 from tests.dialects.recorded import JWT, Example, replay
-from tests.running import Running
 
 CREDENTIALS = '{"name": "some_name", "password": "some_password"}'
 WITH_TOKEN = {"token": "$token"}
@@ -155,33 +152,3 @@ def test_the_name_must_be_the_callers(client: FlaskClient) -> None:
         answer = client.post("/message/", json={"name": "other_name", "text": text})
         assert answer.status_code == 403
     replay(client, [LOG_IN, last("last 5", {})])
-
-
-def curl(*arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        ["curl", "-sS", "-w", "\n%{http_code}", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    body, _, status = done.stdout.rpartition("\n")
-    return int(status), body
-
-
-def test_curl_with_a_cookie_jar_needs_nothing_else(running: Running, tmp_path: Path) -> None:
-    """The document's own commands; the token goes by the jar and never by hand."""
-    url = running.web(workers=1).url
-    jar = str(tmp_path / "jar")
-    post = ["-X", "POST", "-H", "Content-type: application/json", "-b", jar, "-c", jar]
-    text = '{"name": "some_name", "text": "some_text"}'
-    assert curl(f"{url}/signup/", *post, "-d", CREDENTIALS) == (201, '{"name":"some_name"}')
-    assert curl(f"{url}/login/", *post, "-d", CREDENTIALS)[0] == 200
-    created = (201, '{"status":"Сообщение создано"}')
-    assert curl(f"{url}/message/", *post, "-d", text) == created
-    assert curl(f"{url}/message", *post, "-d", text) == created
-    last_5 = '{"name": "some_name", "text": "last 5"}'
-    told = (200, '{"2":"some_text","1":"some_text"}')
-    assert curl(f"{url}/message/", *post, "-d", last_5) == told
-    assert curl(f"{url}/logout/", *post)[0] == 200
-    assert curl(f"{url}/message/", *post, "-d", text)[0] == 401
