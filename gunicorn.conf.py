@@ -3,7 +3,9 @@
 Not the place for the application's own settings: those are in app/config.py.
 """
 
+import gc
 import os
+from typing import Any
 
 _host = os.environ.get("HOST", "127.0.0.1")
 
@@ -21,3 +23,10 @@ keepalive = 5
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 # No door for gunicornc: by default it would be a file in the home folder of whoever starts this.
 control_socket_disable = True
+
+
+def when_ready(_server: Any) -> None:
+    """What was imported stays for good: the collector need not look at it, in no worker, and the
+    memory that it would touch stays shared."""
+    gc.collect()
+    gc.freeze()

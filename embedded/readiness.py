@@ -1,4 +1,4 @@
-"""Asks a URL again and again until it answers 200, without holding up whoever is interested."""
+"""Asks a URL again and again until all is well, without holding up whoever is interested."""
 
 import json
 import threading
@@ -9,16 +9,18 @@ from urllib.request import ProxyHandler, build_opener
 
 PAUSE = 0.2  # seconds between two questions
 PATIENCE = 5.0  # seconds for one answer
+LONGEST = 65536  # bytes of it that are read
 
 # A machine's proxy is for other machines.
 _open = build_opener(ProxyHandler({})).open
 
 
 class Readiness:
-    """Whether a URL has answered 200, and what it said last if it has not."""
+    """What a URL answers: `ready` once it was 200, `whole` once no part was said to be missing."""
 
     def __init__(self, url: str) -> None:
         self.ready = False
+        self.whole = False
         self.said = "no answer"
         self._url = url
         self._given_up = False
@@ -28,25 +30,33 @@ class Readiness:
         self._given_up = True
 
     def _ask_until_ready(self) -> None:
-        while not (self.ready or self._given_up):
-            self.ready = self._ask()
-            if not self.ready:
+        while not (self.whole or self._given_up):
+            self._ask()
+            if not self.whole:
                 time.sleep(PAUSE)
 
-    def _ask(self) -> bool:
+    def _ask(self) -> None:
         try:
-            with _open(self._url, timeout=PATIENCE):
-                return True
+            with _open(self._url, timeout=PATIENCE) as answer:
+                state, body = answer.status, answer.read(LONGEST)
         except HTTPError as refusal:
-            self.said = _in_words(refusal.read(65536)) or f"status {refusal.code}"
+            state, body = refusal.code, refusal.read(LONGEST)
         except (OSError, HTTPException):
-            self.said = "no answer"
-        return False
+            state, body = 0, b""
+        missing = _missing(body)
+        self.said = ", ".join(missing) or (f"status {state}" if state else "no answer")
+        self.ready = state == 200
+        self.whole = self.ready and not missing
 
 
-def _in_words(body: bytes) -> str:
-    """The answer on one line, if it is JSON."""
+def _missing(body: bytes) -> list[str]:
+    """The parts that are not `ok` in an answer such as that of /readyz."""
     try:
-        return json.dumps(json.loads(body), ensure_ascii=False)
-    except ValueError:
-        return ""
+        parts = json.loads(body)["parts"].items()
+        return [_in_words(name, part) for name, part in parts if part["status"] != "ok"]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
+def _in_words(name: str, part: dict[str, str]) -> str:
+    return f"{name} {part['status']} ({part['detail']})" if part.get("detail") else name

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from embedded import environment as env
@@ -24,7 +25,8 @@ from embedded.valkey import Valkey
 
 PARTS_SECONDS = 8.0  # what parts get to end by themselves
 SANDBOX_SECONDS = 0.3
-READY_SECONDS = 30.0  # after which we say what is missing, and go on
+WHOLE_SECONDS = 10.0  # after which we call it ready without, say, a Telegram that answers
+READY_SECONDS = 30.0  # after which we say that it is not, and go on
 DEATHS_BEFORE_READY = 3
 LOCAL = "127.0.0.1"
 
@@ -178,21 +180,29 @@ class Run:
         if self.sandboxed:
             asked.append(Readiness(f"{self.sandbox_url}/healthz"))
         try:
-            ready = self.supervisor.wait(lambda: self._all_ready(asked), within=READY_SECONDS)
+            if not self._wait(lambda: all(one.whole for one in asked), WHOLE_SECONDS):
+                self._wait(lambda: all(one.ready for one in asked), READY_SECONDS)
         finally:
             for one in asked:
                 one.give_up()
-        self._tell(None if ready else next(one.said for one in asked if not one.ready))
+        ready = all(one.ready for one in asked)
+        self._tell(ready, "; ".join(one.said for one in asked if not one.whole))
 
-    def _all_ready(self, asked: list[Readiness]) -> bool:
-        for name, deaths in self.supervisor.deaths().items():
-            if deaths >= DEATHS_BEFORE_READY:
-                raise EmbeddedError(f"{name} does not start; the reason stands above.")
-        return all(one.ready for one in asked)
+    def _wait(self, done: Callable[[], bool], until: float) -> bool:
+        """Wait for something until so many seconds after the start."""
 
-    def _tell(self, missing: str | None) -> None:
+        def done_or_hopeless() -> bool:
+            for name, deaths in self.supervisor.deaths().items():
+                if deaths >= DEATHS_BEFORE_READY:
+                    raise EmbeddedError(f"{name} does not start; the reason stands above.")
+            return done()
+
+        within = self.began + until - time.monotonic()
+        return self.supervisor.wait(done_or_hopeless, within=within)
+
+    def _tell(self, ready: bool, missing: str) -> None:
         seconds = time.monotonic() - self.began
-        state = "Gonets is ready" if missing is None else "Gonets runs, but is not ready"
+        state = "Gonets is ready" if ready else "Gonets runs, but is not ready"
         telegram = "the bot of TELEGRAM_BOT_TOKEN"
         if self.sandboxed:
             telegram = f"{self.sandbox_url}/  the sandbox, because no TELEGRAM_BOT_TOKEN is set"
@@ -201,7 +211,7 @@ class Run:
         lines = [
             "",
             f"{state}, {seconds:.1f} s after the start.",
-            *([f"What is missing: {missing}"] if missing else []),
+            *([f"But: {missing}."] if missing else []),
             "",
             f"  pages     {self.local_url}/",
             f"  API       {self.local_url}/docs/  also /redoc/ and /openapi.json",

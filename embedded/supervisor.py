@@ -106,15 +106,20 @@ class Program:
         rest, self._unfinished = self._unfinished, b""
         return [*lines, rest] if rest else lines
 
-    def signal(self, number: signal.Signals) -> None:
-        """Signal the whole process group; the group of one that died may live on without it."""
+    def ask_to_stop(self) -> None:
+        """SIGTERM to the one process that we started: it tells its own as it sees fit."""
+        if self._process and self.running:
+            self._process.terminate()
+
+    def end_group(self) -> None:
+        """SIGKILL to the whole process group; that of one that died may live on without it."""
         if self._process:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def bury(self) -> None:
         """Once it died: end what is left of its group, and forget it."""
-        self.signal(signal.SIGKILL)
+        self.end_group()
         if self._process:
             self._process.wait()
             if self._process.stdout:
@@ -205,7 +210,7 @@ class Supervisor:
         self._watches = [w for w in self._watches if w not in watches]
         programs = [w.part for w in watches if isinstance(w.part, Program)]
         for program in programs:
-            program.signal(signal.SIGTERM)
+            program.ask_to_stop()
         deadline = time.monotonic() + within
         while any(p.running for p in programs) and time.monotonic() < deadline:
             self._listen(0.02)
@@ -214,7 +219,7 @@ class Supervisor:
         for program in programs:
             if program.running:
                 self.output.line("dev", f"{program.name} did not stop in time, ending it")
-                program.signal(signal.SIGKILL)
+                program.end_group()
             self._bury(program)
 
     def _look_after(self, watch: _Watch) -> None:
