@@ -13,8 +13,9 @@ from typing import Generic, TypeVar
 
 Task = TypeVar("Task")
 
-# "Short bursts" are fine, says Telegram's FAQ; it gives no number.
-BURST = 3
+# "Short bursts" are fine, says Telegram's FAQ; it gives no number. A press has two answers, its note
+# and the changed message; more at once would have no room for the jitter of the network.
+BURST = 2
 
 
 @dataclass(slots=True)
