@@ -16,9 +16,16 @@ from urllib.parse import urlsplit
 from flask import Request, Response, g
 
 from app import metrics
-from app.errors import CsrfFailed, Forbidden, ForeignOrigin, InvalidToken, Unauthenticated
+from app.errors import (
+    CsrfFailed,
+    Forbidden,
+    ForeignOrigin,
+    InvalidToken,
+    Unauthenticated,
+    WrongCredentials,
+)
 from app.extensions import settings
-from app.services import accounts, sessions, tokens
+from app.services import sessions, signing_in, tokens
 from app.services.people import Person, Visitor
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -86,8 +93,16 @@ def by_cookie(request: Request, token: str, *, csrf: bool = True) -> Caller:
 
 
 def by_password(request: Request, username: str, password: str) -> Caller:
-    """The caller with this username and password, as Basic or a login carries them."""
-    return Caller(accounts.authenticate(username, password, visitor(request)), Scheme.BASIC)
+    """The caller with this username and password, as Basic or a login carries them.
+
+    Raises `WrongCredentials`, `TooManyFailures`.
+    """
+    try:
+        person = signing_in.authenticate(username, password, visitor(request))
+    except WrongCredentials:
+        metrics.auth_failures.labels(Scheme.BASIC).inc()
+        raise
+    return Caller(person, Scheme.BASIC)
 
 
 def by_send_token(secret: str) -> Caller:

@@ -40,6 +40,7 @@ dialect = Dialect(
     },
     shape=in_one("answer"),
     fields={"username": "login", "password": "psw"},
+    swagger_at="/api",
 )
 
 
@@ -103,7 +104,7 @@ def delete_user(call: Call) -> Json:
 def sign_in(call: Call) -> Json:
     """Gives an access token, which lives a day."""
     person = identity.by_password(request, call["login"], call["psw"]).person
-    begun = sessions.begin(person, call.visitor, access_seconds=ACCESS_SECONDS)
+    begun = sessions.begin(person, call.visitor, access_seconds=ACCESS_SECONDS, renewable=False)
     return {"answer": "success", "access_token": begun.access}
 
 

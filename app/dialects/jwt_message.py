@@ -88,7 +88,7 @@ def log_in(call: Call) -> Response:
     """Gives a token, which lives three hours, and sets it as a cookie."""
     identity.refuse_foreign_origin(request)
     person = identity.by_password(request, call["name"], call["password"]).person
-    begun = sessions.begin(person, call.visitor, access_seconds=ACCESS_SECONDS)
+    begun = sessions.begin(person, call.visitor, access_seconds=ACCESS_SECONDS, renewable=False)
     return _with_cookie(answer({"token": begun.access}), begun.access, begun.expires_in)
 
 

@@ -1,6 +1,7 @@
-"""Accounts: registering, proving a password, changing, disabling, listing, erasing.
+"""Accounts: registering, changing, disabling, listing, erasing.
 
-What a signed-in session is stands in `sessions`; what is removed when, in `retention`.
+How somebody proves to be an account's owner stands in `signing_in`, what a signed-in session is in
+`sessions`, what is removed when in `retention`.
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,8 +24,8 @@ from app.errors import (
     WrongPassword,
 )
 from app.extensions import db, settings, transaction
-from app.models import Account, Chat, KnownNetwork, Lane, SendToken
-from app.services import audit, chats, limits, names, passwords, sessions
+from app.models import Account, Chat, Lane, LinkToken, SendToken
+from app.services import audit, chats, limits, names, passwords, sessions, signing_in
 from app.services.people import PERSON_COLUMNS, Person, Visitor, person_of
 
 UNCHANGED: Final = object()
@@ -72,16 +72,13 @@ def register(registration: Registration, visitor: Visitor, *, is_admin: bool = F
     passwords.check_new(
         registration.password, registration.username, settings().password_min_length
     )
-    with transaction() as session:
-        if _find(session, names.lookalike(registration.username)):
-            raise _taken()  # before a password is hashed; the unique index decides in the end
+    key = names.lookalike(registration.username)
+    _require_free(key, visitor, is_admin)
     password_hash = passwords.hash(registration.password)
     with transaction() as session:
-        if not is_admin:
-            limits.take(session, limits.registration(), visitor.network)
         account = Account(
             username=registration.username,
-            username_key=names.lookalike(registration.username),
+            username_key=key,
             name=name,
             password_hash=password_hash,
             is_admin=is_admin,
@@ -90,31 +87,6 @@ def register(registration: Registration, visitor: Visitor, *, is_admin: bool = F
         _flush_unique(session)
         session.add(Lane(account_id=account.id))
         audit.record(session, "registered", account.id, visitor)
-        return _reread(session, account.id)
-
-
-def authenticate(username: str, password: str, visitor: Visitor) -> Person:
-    """Who has this username and password.
-
-    The one way in for every face that takes a password. Raises `WrongCredentials` - the same, and
-    as slowly, for an unknown username, a disabled account and a wrong password - and
-    `TooManyFailures`, during which not even the right password is tried.
-    """
-    key = names.lookalike(username)
-    with transaction() as session:
-        hits = limits.take_password_attempt(session, key, visitor.network)
-        account = _find(session, key) if names.is_storable(key) else None
-    possible = passwords.is_possible(password)
-    stored = account.password_hash if account and possible else None
-    right = passwords.verify(stored, password if possible else "")
-    if not (account and right and account.active):
-        _refuse_sign_in(account, visitor)
-        raise WrongCredentials
-    with transaction() as session:
-        limits.give_back(session, hits)
-        _remember_network(session, account.id, visitor.network)
-        if passwords.is_outdated(account.password_hash):
-            _store(session, account.id, {"password_hash": passwords.hash(password)})
         return _reread(session, account.id)
 
 
@@ -183,7 +155,7 @@ def overwrite(
 def confirm_password(person: Person, password: str, visitor: Visitor) -> None:
     """Raises `WrongPassword` unless it is this person's; counted as sign-ins are."""
     try:
-        confirmed = authenticate(person.username, password, visitor)
+        confirmed = signing_in.authenticate(person.username, password, visitor)
     except WrongCredentials:
         raise WrongPassword from None
     if confirmed.id != person.id:
@@ -219,24 +191,28 @@ def erase(person: Person, visitor: Visitor) -> None:
     """Begins the erasure of everything: every credential and all sending are dead at once.
 
     The rows go in batches (`retention.erase_some`). What stands in Telegram cannot be recalled.
+    Raises `NotFound` when it has begun already.
     """
     now = clock.now()
     with transaction() as session:
-        account = session.get_one(Account, person.id, with_for_update=True)
-        account.erased_at = now
-        # The username is free again at once.
-        account.username_key = f"erased/{account.id}"
+        # Locks: the lane's first, the account's last, as everywhere.
+        outbox.forget(session, person.id)
         sessions.end_all(session, person.id)
         _end_all_of(session, SendToken, SendToken.revoked_at, person.id, now)
         _end_all_of(session, Chat, Chat.unlinked_at, person.id, now)
-        outbox.forget(session, person.id)
+        account = session.get(Account, person.id, with_for_update=True)
+        if account is None or account.erased_at is not None:
+            raise NotFound
+        account.erased_at = now
+        # The username is free again at once.
+        account.username_key = f"erased/{account.id}"
         audit.record(session, "erased", None, visitor)
 
 
 def find(username: str) -> Person:
     """The living account with this username, or one that looks like it. Raises `NotFound`."""
     with transaction() as session:
-        account = _find(session, names.lookalike(username))
+        account = signing_in.find(session, names.lookalike(username))
     if account is None or account.erased_at is not None:
         raise NotFound
     return person_of(account)
@@ -288,8 +264,16 @@ def _end_all_of(session: Session, model: Any, column: Any, account_id: int, at: 
     session.execute(living.values({column.key: at}))
 
 
-def _find(session: Session, username_key: str) -> Account | None:
-    return session.scalar(select(Account).where(Account.username_key == username_key))
+def _require_free(username_key: str, visitor: Visitor, is_admin: bool) -> None:
+    """Raises `UsernameTaken`, and `TooManyRequests`: before a password is hashed. Two who come at
+    once may both pass; the unique index decides in the end."""
+    with transaction() as session:
+        taken = signing_in.find(session, username_key) is not None
+        if not is_admin:
+            limit = limits.username_taken() if taken else limits.registration()
+            limits.take(session, limit, visitor.network)
+    if taken:
+        raise _taken()
 
 
 def _taken() -> UsernameTaken:
@@ -301,20 +285,6 @@ def _flush_unique(session: Session) -> None:
         session.flush()
     except IntegrityError:
         raise _taken() from None
-
-
-def _refuse_sign_in(account: Account | None, visitor: Visitor) -> None:
-    with transaction() as session:
-        audit.record(session, "sign_in_refused", account.id if account else None, visitor)
-
-
-def _remember_network(session: Session, account_id: int, network: str) -> None:
-    seen = insert(KnownNetwork).values(account_id=account_id, network=network, last_at=clock.now())
-    session.execute(
-        seen.on_conflict_do_update(
-            index_elements=["account_id", "network"], set_={"last_at": seen.excluded.last_at}
-        )
-    )
 
 
 def _checked(**profile: Any) -> dict[str, Any]:
@@ -334,10 +304,14 @@ def _set_password(
     keep_session: int | None,
     values: dict[str, Any],
 ) -> Person:
+    db.session.rollback()  # no transaction is held while the password is hashed
     password_hash = passwords.hash(password)
     with transaction() as session:
-        _store(session, person.id, {**values, "password_hash": password_hash})
+        outbox.lock(session, person.id)
         sessions.end_all(session, person.id, keep=keep_session)
+        # Whoever knew the old password may have seen the link token.
+        _end_all_of(session, LinkToken, LinkToken.voided_at, person.id, clock.now())
+        _store(session, person.id, {**values, "password_hash": password_hash})
         audit.record(session, "password_changed", person.id, visitor)
         return _reread(session, person.id)
 

@@ -1,8 +1,8 @@
 """Linking a private Telegram chat to an account, in both directions; unlinking; blocking.
 
-At most one account a chat and one chat an account at a time: the unique indexes decide, the locks
-on link token and lane only make the race polite. Binding is immediate and is undone by one button
-in the chat. What is sent where is the delivery engine's; this decides only which chat is whose.
+At most one account a chat and one chat an account at a time: the unique indexes decide, the lane's
+lock, taken before any other, only makes the race polite. Binding is immediate and is undone by one
+button in the chat. What is sent where is the delivery engine's; this decides whose chat is whose.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.delivery import outbox
-from app.errors import ChatTaken, NoChat, WrongLinkCode
+from app.errors import ChatTaken, InvalidToken, NoChat, WrongLinkCode
 from app.extensions import db, settings, transaction
 from app.models import Account, Chat, LinkCode, LinkToken, Notice
 from app.services import audit, limits, tokens
@@ -119,13 +119,7 @@ def link_by_token(token: str, telegram: TelegramPerson) -> Link | None:
     with transaction() as session:
         hit = limits.take(session, limits.LINK_TOKEN, f"chat {telegram.telegram_id}")
     with transaction() as session:
-        row = session.scalar(
-            select(LinkToken)
-            .join(Account, Account.id == LinkToken.account_id)
-            .where(LinkToken.token_hash == tokens.digest(token))
-            .where(Account.disabled_at.is_(None), Account.erased_at.is_(None))
-            .with_for_update(of=LinkToken)
-        )
+        row = _locked_token(session, token)
         chat = _redeem(session, row, telegram) if row else None
         if row is None or chat is None:
             return None
@@ -164,12 +158,8 @@ def leave(telegram_id: int, chat_id: int | None = None) -> bool:
     With `chat_id` only that very link is undone. Says whether there was one.
     """
     with transaction() as session:
-        chat = _by_telegram(session, telegram_id)
+        chat = _locked_chat(session, telegram_id)
         if chat is None or chat_id not in (None, chat.id):
-            return False
-        outbox.lock(session, chat.account_id)
-        session.refresh(chat)
-        if chat.unlinked_at is not None:
             return False
         _unlink(session, chat, BY_BOT)
         return True
@@ -178,8 +168,7 @@ def leave(telegram_id: int, chat_id: int | None = None) -> bool:
 def blocked(telegram_id: int) -> None:
     """The person blocked the bot: what waits is held until they unblock it."""
     with transaction() as session:
-        if chat := _by_telegram(session, telegram_id):
-            outbox.lock(session, chat.account_id)
+        if chat := _locked_chat(session, telegram_id):
             chat.blocked_at = clock.now()
             settle(session, chat.account_id)
 
@@ -187,10 +176,9 @@ def blocked(telegram_id: int) -> None:
 def unblocked(telegram_id: int) -> None:
     """The person unblocked the bot, or wrote to it: what was held goes out."""
     with transaction() as session:
-        chat = _by_telegram(session, telegram_id)
+        chat = _locked_chat(session, telegram_id)
         if chat is None or chat.blocked_at is None:
             return
-        outbox.lock(session, chat.account_id)
         chat.blocked_at = None
         settle(session, chat.account_id)
     outbox.ring()
@@ -226,11 +214,14 @@ def normalised(code: str) -> str:
 def _count_guess(person: Person) -> int:
     """Counts a code before it is looked at, in a transaction that a wrong one does not undo."""
     with transaction() as session:
-        return limits.take(session, limits.LINK_CODE, f"account {person.id}")
+        return limits.take(session, limits.LINK_CODE, limits.of_account(person.id))
 
 
 def _redeem_code(session: Session, person: Person, code: str, visitor: Visitor, hit: int) -> Chat:
+    outbox.lock(session, person.id)
     row = _code_row(session, code)
+    if not session.get_one(Account, person.id, populate_existing=True).active:
+        raise InvalidToken  # shut while this request was under way
     chat = _bind(session, person.id, _telegram_person(row), visitor)
     row.used_at = clock.now()
     row.account_id = person.id
@@ -252,8 +243,7 @@ def _redeem(session: Session, row: LinkToken, telegram: TelegramPerson) -> Chat 
 
 
 def _bind(session: Session, account_id: int, telegram: TelegramPerson, visitor: Visitor) -> Chat:
-    """Makes `telegram` the chat of this account; the one it had before is told."""
-    outbox.lock(session, account_id)
+    """Makes `telegram` the chat of this account, whose lane is locked; the one before is told."""
     former = _current(session, account_id)
     if former is not None and former.telegram_id == telegram.telegram_id:
         _describe(former, telegram)
@@ -304,6 +294,30 @@ def _current(session: Session, account_id: int) -> Chat | None:
     return session.scalar(
         select(Chat).where(Chat.account_id == account_id, Chat.unlinked_at.is_(None))
     )
+
+
+def _locked_token(session: Session, token: str) -> LinkToken | None:
+    """The row of a link token, the lane of its account locked; null when the account is shut."""
+    of_token = LinkToken.token_hash == tokens.digest(token)
+    account_id = session.scalar(select(LinkToken.account_id).where(of_token))
+    if account_id is None:
+        return None
+    outbox.lock(session, account_id)
+    return session.scalar(
+        select(LinkToken)
+        .join(Account, Account.id == LinkToken.account_id)
+        .where(of_token, Account.disabled_at.is_(None), Account.erased_at.is_(None))
+    )
+
+
+def _locked_chat(session: Session, telegram_id: int) -> Chat | None:
+    """The linked row of a Telegram chat, the lane of its account locked."""
+    chat = _by_telegram(session, telegram_id)
+    if chat is None:
+        return None
+    outbox.lock(session, chat.account_id)
+    session.refresh(chat)
+    return chat if chat.unlinked_at is None else None
 
 
 def _by_telegram(session: Session, telegram_id: int) -> Chat | None:

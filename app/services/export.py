@@ -5,10 +5,19 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from app.extensions import Model, db, transaction
-from app.models import AuditEvent, Chat, KnownNetwork, LinkToken, SendToken, SignIn
+from app.models import (
+    AuditEvent,
+    Chat,
+    IdempotencyKey,
+    KnownNetwork,
+    LinkCode,
+    LinkToken,
+    SendToken,
+    SignIn,
+)
 from app.services import limits, messages
 from app.services.people import Person
 
@@ -40,6 +49,12 @@ _TABLES: tuple[tuple[str, type[Model], tuple[str, ...]], ...] = (
             "blocked_at",
         ),
     ),
+    (
+        "link_code",
+        LinkCode,
+        ("id", "telegram_id", "title", "username", "language", "created_at", "used_at"),
+    ),
+    ("idempotency_key", IdempotencyKey, ("key", "message_id", "created_at")),
     ("audit_event", AuditEvent, ("id", "at", "kind", "network", "detail")),
 )
 
@@ -47,10 +62,11 @@ _TABLES: tuple[tuple[str, type[Model], tuple[str, ...]], ...] = (
 def lines(person: Person) -> Iterator[dict[str, Any]]:
     """One dictionary a line, the first the account itself; `line` says what each is.
 
-    Counted when it is called, read when it is iterated. Raises `TooManyRequests`.
+    Counted when it is called, read when it is iterated; no transaction is open while a line is on
+    its way, however slow its reader. Raises `TooManyRequests`.
     """
     with transaction() as session:
-        limits.take(session, limits.EXPORT, f"account {person.id}")
+        limits.take(session, limits.EXPORT, limits.of_account(person.id))
     return _lines(person)
 
 
@@ -59,7 +75,10 @@ def _lines(person: Person) -> Iterator[dict[str, Any]]:
     for kind, model, names in _TABLES:
         table: Any = model
         columns = [getattr(table, name) for name in names]
-        for row in db.session.execute(select(*columns).where(table.account_id == person.id)):
+        mine = select(*columns).where(table.account_id == person.id)
+        rows = db.session.execute(mine.order_by(*inspect(model).primary_key)).all()
+        db.session.rollback()
+        for row in rows:
             yield {"line": kind, **dict(zip(names, row, strict=True))}
     for message in messages.every(person):
         yield {"line": "message", **asdict(message)}

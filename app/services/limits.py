@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -42,11 +42,33 @@ RECEIVED = Limit("received", 1000, 86400)
 EXPORT = Limit("export", 5, 3600)
 # Fresh link tokens: each voids the one before.
 LINK_TOKEN_ISSUE = Limit("link_token_issue", 60, 3600)
+# Send tokens made and revoked again leave rows behind for a while.
+SEND_TOKEN_ISSUE = Limit("send_token_issue", 300, 3600)
 
 
 def registration() -> Limit:
     """Accounts created from one network, as REGISTRATIONS_PER_HOUR says."""
     return Limit("registration", settings().registrations_per_hour, 3600)
+
+
+def username_taken() -> Limit:
+    """Registrations from one network under a name that was taken: they tell who is here."""
+    return Limit("username_taken", settings().registrations_per_hour, 3600)
+
+
+_WINDOWS = {
+    limit.name: limit.window
+    for limit in (
+        PASSWORD_FROM_NETWORK,
+        PASSWORD_FROM_ANYWHERE,
+        LINK_CODE,
+        LINK_TOKEN,
+        RECEIVED,
+        EXPORT,
+        LINK_TOKEN_ISSUE,
+        SEND_TOKEN_ISSUE,
+    )
+} | {"registration": 3600, "username_taken": 3600}
 
 
 def take(session: Session, limit: Limit, subject: str) -> int:
@@ -58,8 +80,10 @@ def take(session: Session, limit: Limit, subject: str) -> int:
     lock(session, f"{limit.name} {subject}")
     since = clock.now() - timedelta(seconds=limit.window)
     recent = (Hit.limit == limit.name, Hit.subject == subject, Hit.at > since)
-    count, oldest = session.execute(select(func.count(), func.min(Hit.at)).where(*recent)).one()
-    if count >= limit.most:
+    # The hit that makes room when it leaves the window; there is none while there is room.
+    newest_first = select(Hit.at).where(*recent).order_by(Hit.at.desc())
+    oldest = session.scalar(newest_first.offset(limit.most - 1).limit(1))
+    if oldest is not None:
         raise limit.error(retry_after=max(1.0, (oldest - since).total_seconds()))
     hit = Hit(limit=limit.name, subject=subject)
     session.add(hit)
@@ -94,9 +118,26 @@ def take_password_attempt(session: Session, username_key: str, network: str) -> 
     return hits
 
 
-def forget_account(session: Session, subjects: list[str]) -> None:
-    """Removes what was counted for these subjects (erasure)."""
-    session.execute(delete(Hit).where(Hit.subject.in_([_hidden(s) for s in subjects])))
+def forget_account(session: Session, account_id: int) -> None:
+    """Removes what was counted for an account (erasure). What was counted by its former username
+    says nothing of it, and goes when its window is over."""
+    session.execute(delete(Hit).where(Hit.subject == _hidden(of_account(account_id))))
+
+
+def of_account(account_id: int) -> str:
+    """The subject of limits that count an account."""
+    return f"account {account_id}"
+
+
+def outdated() -> ColumnElement[bool]:
+    """Which hits no window reaches back to any more."""
+    now = clock.now()
+    return or_(
+        *(
+            and_(Hit.limit == name, Hit.at < now - timedelta(seconds=window))
+            for name, window in _WINDOWS.items()
+        )
+    )
 
 
 def _is_known(session: Session, username_key: str, network: str) -> bool:

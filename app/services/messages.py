@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ from app import clock, metrics
 from app.delivery import outbox, splitting
 from app.errors import IdempotencyKeyReused, Invalid, NoSuchPage, NotFound, TooManyRequests
 from app.extensions import db, settings, transaction
-from app.models import OPEN, Attempt, Direction, IdempotencyKey, Message, Status
+from app.models import OPEN, Account, Attempt, Direction, IdempotencyKey, Message, Status
 from app.services import limits, names
 from app.services.people import Person
 
@@ -153,8 +153,10 @@ def send(
     names.check_text(draft.text, settings().message_max_length)
     parcel = _parcel(person, draft, send_token_id)
     with transaction() as session:
-        if key is not None and (earlier := _claim_key(session, person, key, draft)):
-            return Accepted(_replayed(session, person, earlier), replayed=True)
+        if key is not None:
+            outbox.lock(session, person.id)
+            if earlier := _claim_key(session, person, key, draft):
+                return Accepted(_replayed(session, person, earlier), replayed=True)
         accepted = outbox.accept(session, person.id, parcel, settings().messages_per_day)
         if key is not None:
             _fill_key(session, person, key, accepted)
@@ -172,7 +174,10 @@ def history(
     cursor: str | None = None,
     send_token_id: int | None = None,
 ) -> Page:
-    """A page of the person's messages, newest first. Raises `Invalid` for a cursor not of ours."""
+    """A page of the person's messages, newest first.
+
+    Raises `Invalid` for a cursor not of ours, and for what cannot be searched for.
+    """
     query = _filtered(person, wanted, send_token_id)
     if cursor is not None:
         query = query.where(Message.id < _read_cursor(person, wanted, cursor))
@@ -203,10 +208,10 @@ def every(person: Person) -> Iterator[MessageEntry]:
         .limit(500)
     ).all():
         attempts = _attempts(row.id for row in rows)
+        db.session.rollback()  # nothing is held while somebody reads
         for row in rows:
             yield replace(MessageEntry(*row), attempts=attempts.get(row.id, ()))
         last = rows[-1].id
-        db.session.rollback()
 
 
 def find(
@@ -252,13 +257,16 @@ def cancel(person: Person, message_id: int) -> None:
 def receive(account_id: int, chat_id: int, telegram_message_id: int, text: str) -> bool:
     """Keeps what the person wrote to the bot, once per Telegram message.
 
-    Says whether it is kept: a text over the length, or the quota of a day, is not.
+    Says whether it is kept: a text over the length or the quota of a day is not, nor is anything
+    for an account that is shut.
     """
     if len(text) > settings().message_max_length or not names.is_storable(text):
         return False
     with transaction() as session:
+        if not _is_open(session, account_id):
+            return False
         try:
-            limits.take(session, limits.RECEIVED, f"account {account_id}")
+            limits.take(session, limits.RECEIVED, limits.of_account(account_id))
         except TooManyRequests:
             return False
         kept = insert(Message).values(
@@ -288,8 +296,11 @@ def greeting_of(person: Person) -> str:
 
 
 def _parcel(person: Person, draft: Draft, send_token_id: int | None) -> outbox.Parcel:
-    ttl = settings().message_ttl
-    lifetime = min(draft.expires_in, ttl) if draft.expires_in else ttl
+    lifetime = settings().message_ttl
+    if draft.expires_in is not None:
+        if draft.expires_in < 1:
+            raise Invalid(fields={"expires_in": ["At least one second."]})
+        lifetime = min(draft.expires_in, lifetime)
     return outbox.Parcel(
         text=draft.text,
         greeting=greeting_of(person) if draft.greeting else "",
@@ -297,6 +308,15 @@ def _parcel(person: Person, draft: Draft, send_token_id: int | None) -> outbox.P
         expires_at=clock.now() + timedelta(seconds=lifetime),
         send_token_id=send_token_id,
     )
+
+
+def _is_open(session: Session, account_id: int) -> bool:
+    """Whether the account is neither disabled nor erased, and will not be while this lasts."""
+    open_account = select(Account.id).where(
+        Account.id == account_id, Account.disabled_at.is_(None), Account.erased_at.is_(None)
+    )
+    kept = open_account.with_for_update(read=True, key_share=True)
+    return session.scalar(kept) is not None
 
 
 def _as_accepted(message: Any, status: str | None = None) -> MessageEntry:
@@ -323,7 +343,7 @@ def _as_accepted(message: Any, status: str | None = None) -> MessageEntry:
 def _claim_key(session: Session, person: Person, key: str, draft: Draft) -> IdempotencyKey | None:
     """Takes the key for this request, or gives the row of the one that has it.
 
-    Whoever comes second waits in the insert until the first has committed or rolled back.
+    Whoever comes second has waited for the lane until the first had committed or rolled back.
     """
     now = clock.now()
     fingerprint = _fingerprint(draft)
@@ -343,10 +363,12 @@ def _claim_key(session: Session, person: Person, key: str, draft: Draft) -> Idem
     return earlier
 
 
-def _fill_key(session: Session, person: Person, key: str, accepted: Any) -> None:
-    row = session.get_one(IdempotencyKey, (person.id, key))
-    row.message_id = accepted.id
-    row.accepted_status = accepted.status
+def _fill_key(session: Session, person: Person, key: str, accepted: outbox.Accepted) -> None:
+    session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.account_id == person.id, IdempotencyKey.key == key)
+        .values(message_id=accepted.id, accepted_status=accepted.status)
+    )
 
 
 def _replayed(session: Session, person: Person, earlier: IdempotencyKey) -> MessageEntry:
@@ -370,6 +392,8 @@ def _filtered(person: Person, wanted: Filter, send_token_id: int | None) -> Sele
     if wanted.until is not None:
         query = query.where(Message.created_at < wanted.until)
     if wanted.q is not None:
+        if not names.is_storable(wanted.q):
+            raise Invalid(fields={"q": ["No NUL and no lone surrogate can be searched for."]})
         words = func.account_words(Message.account_id, Message.text)
         query = query.where(words.op("@@")(func.account_query(person.id, wanted.q)))
     if send_token_id is not None:

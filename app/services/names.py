@@ -1,9 +1,10 @@
 """What a username, a name, a greeting and a text may be. Pure: no database, no account.
 
 Usernames are Latin or Cyrillic, one script each, and unique by their look-alike form: case and the
-letters that look the same in both scripts (Unicode TS #39, confusables) make no difference.
+letters and digits that look the same (Unicode TS #39, confusables) make no difference.
 
-The patterns are written so that ECMA-262 reads them as Python does: documents can publish them.
+The patterns are written so that ECMA-262 reads them as Python does, documents can publish them;
+and so that no text makes matching take longer than its length.
 """
 
 import re
@@ -20,36 +21,38 @@ RESERVED = frozenset({"admin", "administrator", "root", "system", "me", "api", "
 _LATIN = "A-Za-z"
 _CYRILLIC = "А-Яа-яЁёІіЇїЄєҐґЎў"
 _EITHER = "0-9._@+-"
-# From Unicode TS #39 confusables: the Cyrillic letters that pass for Latin ones, in lower case,
-# and the digits and letters that pass for each other within Latin.
-_LOOKALIKES = str.maketrans("аеорсухіјѕԁһԛԝкмтвнг", "aeopcyxijsdhqwkmtbhr")
-_WITHIN_LATIN = str.maketrans("01|", "oll")
+# From confusables.txt of Unicode TS #39, the pairs within what a username may have; in lower case,
+# each letter standing for what either of its cases looks like.
+_LOOKALIKES = str.maketrans(
+    dict(zip("аеорсухікмтвнгёзбь01i", "aeopcyxlkmtbhre36boll", strict=True))
+    | {"ы": "bl", "ю": "lo"}
+)
 
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef"
 _LINE_BREAKS = r"\t\n\r\u2028\u2029"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
-# Unicode's White_Space and Default_Ignorable_Code_Point: what leaves no mark.
+# Unicode's White_Space and Default_Ignorable_Code_Point but for the above: what leaves no mark.
 _UNSEEN = (
-    r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+    r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
     r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 
 
-def _seen_within(barred: str) -> str:
-    """The pattern of what has none of `barred`, and something that is seen."""
-    return f"^[^{barred}]*[^{barred}{_UNSEEN}][^{barred}]*$"
+def _seen_within(unseen: str, barred: str) -> str:
+    """The pattern of what has none of `barred`, and something that is not `unseen`."""
+    return f"^[{unseen}]*[^{barred}{unseen}][^{barred}]*$"
 
 
-TEXT_PATTERN = _seen_within(_CONTROLS)
-LINE_PATTERN = _seen_within(_CONTROLS + _LINE_BREAKS)
+TEXT_PATTERN = _seen_within(_UNSEEN + _LINE_BREAKS, _CONTROLS)
+LINE_PATTERN = _seen_within(_UNSEEN, _CONTROLS + _LINE_BREAKS)
 
 
 def lookalike(username: str) -> str:
     """The form that decides whether two usernames are the same one."""
-    folded = unicodedata.normalize("NFKC", username).casefold().replace("ё", "е")
-    return folded.translate(_LOOKALIKES).translate(_WITHIN_LATIN)
+    folded = unicodedata.normalize("NFKC", username).casefold()
+    return folded.translate(_LOOKALIKES).replace("rn", "m")
 
 
 def check_username(username: str, field: str = "username") -> None:
@@ -104,7 +107,7 @@ def is_storable(text: str) -> bool:
     return "\x00" not in text and not _SURROGATES.search(text)
 
 
-_SEEN = re.compile(f"[^{_CONTROLS}{_UNSEEN}]")
+_SEEN = re.compile(f"[^{_CONTROLS}{_LINE_BREAKS}{_UNSEEN}]")
 _TEXT = re.compile(TEXT_PATTERN[1:-1])
 _LINE = re.compile(LINE_PATTERN[1:-1])
 _RESERVED_FORMS = frozenset(lookalike(word) for word in RESERVED)
@@ -115,7 +118,12 @@ _CHARACTERS = re.compile(_SCRIPTS)
 def _spelled(form: str) -> str:
     """The pattern of every username that looks like `form`."""
     letters = re.findall(f"[{_LATIN}{_CYRILLIC}{_EITHER}]", "".join(map(chr, range(0x500))))
-    return "".join(f"[{''.join(c for c in letters if lookalike(c) == x)}]" for x in form)
+
+    def any_of(looks: str) -> str:
+        return f"[{''.join(c for c in letters if lookalike(c) == looks)}]"
+
+    two_strokes = f"(?:{any_of('m')}|{any_of('r')}{any_of('n')})"
+    return "".join(two_strokes if looks == "m" else any_of(looks) for looks in form)
 
 
 USERNAME_PATTERN = f"^(?!(?:{'|'.join(map(_spelled, sorted(_RESERVED_FORMS)))})$)(?:{_SCRIPTS})$"

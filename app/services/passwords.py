@@ -34,8 +34,11 @@ def hash(password: str) -> str:
 def verify(stored: str | None, password: str) -> bool:
     """Whether `password` is the one that `stored` was made from.
 
-    With no stored hash (no such account) it takes the same time and says no.
+    With no stored hash (no such account), and for what cannot be a password, it takes the same time
+    and says no. Raises `Unavailable` when too many are being hashed.
     """
+    if stored is None or not is_possible(password):
+        stored, password = None, ""
     with _Place():
         try:
             return _hasher.verify(stored or _nobodys(), password) and stored is not None

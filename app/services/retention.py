@@ -12,14 +12,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, inspect, or_, select, tuple_
 
 from app import clock, logs
+from app.delivery import outbox
 from app.extensions import Model, db, settings, transaction
 from app.models import (
     OPEN,
     Account,
     AuditEvent,
+    Chat,
     Heartbeat,
     Hit,
     IdempotencyKey,
+    KnownNetwork,
+    Lane,
     LinkCode,
     LinkToken,
     Message,
@@ -33,10 +37,9 @@ from app.services import limits, messages
 log = logs.get(__name__)
 
 BATCH = 1000
-# Ended sessions, used tokens and codes: kept this long for the trail, then of no use.
-AFTERLIFE = timedelta(days=30)
-# Longer than the longest window of any limit.
-HITS_KEPT = timedelta(days=2)
+# Ended sessions, dead tokens and codes: nobody asks for them any more, the audit trail has them.
+AFTERLIFE = timedelta(days=1)
+POISON_KEPT = timedelta(days=30)
 NOTICES_KEPT = timedelta(hours=1)
 HEARTBEATS_KEPT = timedelta(hours=1)
 
@@ -54,12 +57,11 @@ def erase_some() -> int:
     removed = 0
     erased = select(Account.id).where(Account.erased_at.is_not(None)).limit(100)
     for account_id in _ids(erased):
-        removed += _remove(Message, Message.account_id == account_id)
-        removed += _remove(IdempotencyKey, IdempotencyKey.account_id == account_id)
+        removed += sum(_remove(model, model.account_id == account_id) for model in _of_accounts())
         with transaction() as session:
-            subjects = [f"account {account_id}"]
-            limits.forget_account(session, subjects)
-            # Few rows are left; the foreign keys take them along.
+            # The lane's lock comes before the account's, as everywhere.
+            outbox.lock(session, account_id)
+            limits.forget_account(session, account_id)
             session.execute(delete(Account).where(Account.id == account_id))
         removed += 1
     return removed
@@ -81,12 +83,24 @@ def _outdated(before: datetime) -> Iterator[tuple[type[Model], ColumnElement[boo
     yield SignIn, or_(SignIn.expires_at < now, SignIn.ended_at < old)
     yield SendToken, or_(SendToken.revoked_at < old, SendToken.expires_at < old)
     yield LinkToken, LinkToken.expires_at < old
-    yield LinkCode, LinkCode.expires_at < now - timedelta(days=1)
-    yield Hit, Hit.at < now - HITS_KEPT
+    yield LinkCode, LinkCode.expires_at < old
+    yield Chat, Chat.unlinked_at < before
+    yield KnownNetwork, KnownNetwork.last_at < before
+    yield Hit, limits.outdated()
     yield Notice, Notice.created_at < now - NOTICES_KEPT
     yield Heartbeat, Heartbeat.at < now - HEARTBEATS_KEPT
-    yield PoisonUpdate, PoisonUpdate.at < old
+    yield PoisonUpdate, PoisonUpdate.at < now - POISON_KEPT
     yield AuditEvent, AuditEvent.at < before
+    # Sign-ins under a username that nobody has: anybody may cause any number of them.
+    refused = and_(AuditEvent.account_id.is_(None), AuditEvent.kind == "sign_in_refused")
+    yield AuditEvent, and_(refused, AuditEvent.at < old)
+
+
+def _of_accounts() -> Iterator[Any]:
+    """The tables whose rows belong to an account, but for the lane: it goes with the account."""
+    for mapper in Model.registry.mappers:
+        if "account_id" in mapper.columns and mapper.class_ is not Lane:
+            yield mapper.class_
 
 
 def _remove(model: type[Model], condition: ColumnElement[bool]) -> int:
@@ -98,7 +112,9 @@ def _remove(model: type[Model], condition: ColumnElement[bool]) -> int:
         with transaction() as session:
             rows = session.execute(batch).all()
             if rows:
-                session.execute(delete(model).where(tuple_(*key).in_([tuple(r) for r in rows])))
+                # The condition once more: a message may be on its way again by now.
+                found = tuple_(*key).in_([tuple(row) for row in rows])
+                session.execute(delete(model).where(found, condition))
         removed += len(rows)
         if len(rows) < BATCH:
             return removed

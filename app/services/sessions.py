@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
-from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt.exceptions import PyJWTError
+from flask_jwt_extended import create_access_token, create_refresh_token
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -21,7 +19,8 @@ from app import clock
 from app.errors import InvalidToken, NotFound
 from app.extensions import db, settings, transaction
 from app.models import Account, SignIn
-from app.services import audit
+from app.services import audit, claims
+from app.services.claims import Claims
 from app.services.people import PERSON_COLUMNS, Person, Visitor, person_of
 
 LIFETIME = timedelta(days=30)
@@ -31,6 +30,8 @@ ACCESS_SECONDS = 3600
 GRACE = timedelta(seconds=10)
 # How often `last_used_at` is rewritten, at most.
 TOUCH = timedelta(minutes=1)
+# Who signs in anew for every request keeps so many; the one unused for longest ends.
+LIVING_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,18 @@ def begin(
     *,
     access_seconds: int = ACCESS_SECONDS,
     rotates: bool = True,
+    renewable: bool = True,
 ) -> Tokens:
     """Opens a session for somebody who has just proved who they are.
 
     `access_seconds` is how long its access tokens live; with `rotates` false its refresh token
     stays the same for the session's life (dialects whose answers have no place for a new one).
+    One that is not `renewable` has no use for a refresh token and ends with its access token.
     """
     now = clock.now()
+    lifetime = LIFETIME if renewable else timedelta(seconds=access_seconds)
     with transaction() as session:
+        _end_unused(session, person.id, now)
         row = SignIn(
             account_id=person.id,
             rotates=rotates,
@@ -87,7 +92,7 @@ def begin(
             user_agent=visitor.user_agent[:200],
             network=visitor.network,
             rotated_at=now,
-            expires_at=now + LIFETIME,
+            expires_at=now + lifetime,
             generation=0,
         )
         session.add(row)
@@ -98,35 +103,31 @@ def begin(
 
 def prove(access: str) -> Proof:
     """Who this access token speaks for. Raises `InvalidToken`."""
-    claims = _claims(access, "access")
+    said = claims.read(access, "access")
     columns = (SignIn.last_used_at, *PERSON_COLUMNS)
-    row = db.session.execute(select(*columns).join(Account).where(*_lives(claims))).one_or_none()
+    row = db.session.execute(select(*columns).join(Account).where(*_lives(said))).one_or_none()
     if row is None:
         raise InvalidToken
     if clock.now() - row.last_used_at > TOUCH:
-        _touch(claims["sid"])
-    return Proof(person_of(row), claims["sid"], claims["csrf"])
+        _touch(said.session_id)
+    return Proof(person_of(row), said.session_id, said.csrf)
 
 
 def verify(token: str) -> None:
     """Raises `InvalidToken` unless this access or refresh token would be accepted now."""
-    try:
-        claims = _claims(token, "access")
-    except InvalidToken:
-        claims = _claims(token, "refresh")
-    row = db.session.scalar(select(SignIn).join(Account).where(*_lives(claims)))
+    said = claims.read(token, "access", "refresh")
+    row = db.session.scalar(select(SignIn).join(Account).where(*_lives(said)))
     if row is None:
         raise InvalidToken
-    if claims["type"] == "access" or not row.rotates or claims["gen"] == row.generation:
+    if said.kind == "access" or not row.rotates or said.generation == row.generation:
         return
-    if not _in_grace(row, claims["gen"], clock.now()):
+    if not _in_grace(row, said.generation, clock.now()):
         raise InvalidToken
 
 
 def csrf_of(token: str) -> str:
     """The CSRF value that belongs to this refresh token. Raises `InvalidToken`."""
-    value: str = _claims(token, "refresh")["csrf"]
-    return value
+    return claims.read(token, "refresh").csrf
 
 
 def refresh(token: str, visitor: Visitor) -> Tokens:
@@ -135,14 +136,14 @@ def refresh(token: str, visitor: Visitor) -> Tokens:
     Raises `InvalidToken`. A token that was used up longer ago ends the session: somebody else
     may have it.
     """
-    claims = _claims(token, "refresh")
+    said = claims.read(token, "refresh")
     now = clock.now()
     with transaction() as session:
-        row = _locked(session, claims)
-        if claims["gen"] == row.generation and row.rotates:
+        row = _locked(session, said)
+        if said.generation == row.generation and row.rotates:
             row.generation += 1
             row.rotated_at = now
-        elif row.rotates and not _in_grace(row, claims["gen"], now):
+        elif row.rotates and not _in_grace(row, said.generation, now):
             row.ended_at = now
             audit.record(session, "refresh_reused", row.account_id, visitor, session_id=row.id)
         row.last_used_at = now
@@ -197,31 +198,32 @@ def list_of(person: Person, current: int | None) -> list[SessionEntry]:
     ]
 
 
-def _claims(token: str, kind: str) -> dict[str, Any]:
-    """The claims of a token of ours, of that kind. Every defect is one and the same refusal."""
-    try:
-        claims: dict[str, Any] = decode_token(token)
-    except (PyJWTError, JWTExtendedException, ValueError, TypeError, KeyError, RecursionError):
-        raise InvalidToken from None
-    whole = all(type(claims.get(name)) is int for name in ("sid", "exp", "gen"))
-    if claims.get("type") != kind or not whole or type(claims.get("csrf")) is not str:
-        raise InvalidToken
-    return claims
-
-
-def _lives(claims: dict[str, Any]) -> tuple[Any, ...]:
+def _lives(said: Claims) -> tuple[Any, ...]:
     return (
-        SignIn.id == claims["sid"],
+        SignIn.id == said.session_id,
         SignIn.ended_at.is_(None),
         SignIn.expires_at > clock.now(),
+        Account.public_id == said.subject,
         Account.disabled_at.is_(None),
         Account.erased_at.is_(None),
     )
 
 
-def _locked(session: Session, claims: dict[str, Any]) -> SignIn:
-    living = select(SignIn).join(Account).where(*_lives(claims)).with_for_update(of=SignIn)
-    row = session.scalar(living)
+def _end_unused(session: Session, account_id: int, now: datetime) -> None:
+    """Ends those of the account's sessions that are too many once there is one more."""
+    used_last_first = (
+        select(SignIn.id)
+        .where(SignIn.account_id == account_id, SignIn.ended_at.is_(None))
+        .where(SignIn.expires_at > now)
+        .order_by(SignIn.last_used_at.desc(), SignIn.id.desc())
+    )
+    too_many = used_last_first.offset(LIVING_MAX - 1)
+    session.execute(update(SignIn).where(SignIn.id.in_(too_many)).values(ended_at=now))
+
+
+def _locked(session: Session, said: Claims) -> SignIn:
+    living = select(SignIn).join(Account).where(*_lives(said)).with_for_update(of=SignIn)
+    row = session.scalar(living.execution_options(populate_existing=True))
     if row is None:
         raise InvalidToken
     return row

@@ -1,7 +1,8 @@
 """Send tokens and link tokens: making, showing, checking, revoking. Stored as hashes only.
 
 A link token is derived from a key and its row, so that it can be shown again; a send token is
-random and shown once. What a link token does when the bot gets it stands in `chats`.
+random and shown once. What a link token does when the bot gets it stands in `chats`. The lane's
+lock orders what must not be done twice at once for one account.
 """
 
 import hashlib
@@ -15,7 +16,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.errors import Conflict, InvalidToken, NotFound, Sentence
+from app.delivery import outbox
+from app.errors import Conflict, Invalid, InvalidToken, NotFound, Sentence
 from app.extensions import db, settings, transaction
 from app.models import Account, Bot, LinkToken, SendToken
 from app.services import audit, limits, names
@@ -24,6 +26,7 @@ from app.services.people import PERSON_COLUMNS, Person, Visitor, person_of
 LINK_LIFETIME = timedelta(minutes=60)
 SEND_PREFIX = "gz_"
 SEND_TOKENS_MAX = 100
+SEND_LIFETIME_MAX = 10 * 365 * 86400
 SHOWN_PREFIX = 8
 SANDBOX_BOT = "gonets_sandbox_bot"
 # How often `last_used_at` is rewritten, at most.
@@ -65,7 +68,7 @@ class SendProof:
 def link_invitation(person: Person) -> LinkInvitation:
     """The person's present link token, or a new one if there is none that works."""
     with transaction() as session:
-        _lock_account(session, person.id)
+        outbox.lock(session, person.id)
         row = _live_link_token(session, person.id)
         if row is None or row.expires_at <= clock.now():
             row = _new_link_token(session, person.id)
@@ -75,8 +78,8 @@ def link_invitation(person: Person) -> LinkInvitation:
 def fresh_link_invitation(person: Person, visitor: Visitor) -> LinkInvitation:
     """A new link token; the one before it is dead from now on. Raises `TooManyRequests`."""
     with transaction() as session:
-        _lock_account(session, person.id)
-        limits.take(session, limits.LINK_TOKEN_ISSUE, f"account {person.id}")
+        outbox.lock(session, person.id)
+        limits.take(session, limits.LINK_TOKEN_ISSUE, limits.of_account(person.id))
         row = _new_link_token(session, person.id)
         audit.record(session, "link_token_made", person.id, visitor)
         return _invitation(session, row)
@@ -85,14 +88,16 @@ def fresh_link_invitation(person: Person, visitor: Visitor) -> LinkInvitation:
 def issue_send_token(
     person: Person, name: str, visitor: Visitor, *, expires_in: int | None = None
 ) -> SendTokenEntry:
-    """A new send token, shown this once. `expires_in` is seconds, or null for ever.
+    """A new send token, shown this once. `expires_in` is seconds, ten years at most, or null for
+    ever.
 
-    Raises `Invalid`, and `Conflict` when there are a hundred already.
+    Raises `Invalid`, `TooManyRequests`, and `Conflict` when there are a hundred already.
     """
     names.check_label(name)
-    expires_at = clock.now() + timedelta(seconds=expires_in) if expires_in else None
+    expires_at = None if expires_in is None else clock.now() + _lifetime(expires_in)
     with transaction() as session:
-        _lock_account(session, person.id)
+        outbox.lock(session, person.id)
+        limits.take(session, limits.SEND_TOKEN_ISSUE, limits.of_account(person.id))
         if len(_living(session, person.id)) >= SEND_TOKENS_MAX:
             raise Conflict(
                 Sentence("There are {most} send tokens; revoke one first.", most=SEND_TOKENS_MAX)
@@ -105,7 +110,8 @@ def replace_send_token(
     session: Session, account_id: int, purpose: str, visitor: Visitor
 ) -> SendTokenEntry:
     """The one send token for `purpose` (a dialect's), in that dialect's form; the one before it is
-    dead. Within the caller's transaction, which holds the account's lock."""
+    dead. Within the caller's transaction."""
+    outbox.lock(session, account_id)
     session.execute(
         update(SendToken)
         .where(SendToken.account_id == account_id, SendToken.purpose == purpose)
@@ -165,9 +171,10 @@ def link_token_of(row: LinkToken) -> str:
     return hmac.new(settings().key("link-token"), row.nonce, hashlib.sha256).hexdigest()
 
 
-def _lock_account(session: Session, account_id: int) -> None:
-    """Orders what must not be done twice at once for one account."""
-    session.execute(select(Account.id).where(Account.id == account_id).with_for_update())
+def _lifetime(seconds: int) -> timedelta:
+    if not 0 < seconds <= SEND_LIFETIME_MAX:
+        raise Invalid(fields={"expires_in": ["From one second to ten years."]})
+    return timedelta(seconds=seconds)
 
 
 def _live_link_token(session: Session, account_id: int) -> LinkToken | None:
