@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-from celery.signals import worker_init, worker_shutdown, worker_shutting_down
+from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
 
 from app import create_app, housekeeping
 from app.config import BadSetting
@@ -22,6 +22,11 @@ except BadSetting as error:
 __all__ = ["celery"]
 
 _stopping = threading.Event()
+
+
+@setup_logging.connect(weak=False)
+def _leave_the_logs_alone(**_: Any) -> None:
+    """Whoever hears this signal configures logging in Celery's stead: `create_app` has done it."""
 
 
 @worker_init.connect(weak=False)

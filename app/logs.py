@@ -65,7 +65,7 @@ def configure(settings: Settings) -> None:
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     # These would write URLs with tokens, or a line for each request, at INFO and below.
-    for chatty in ("urllib3", "TeleBot", "werkzeug", "kombu", "amqp"):
+    for chatty in ("urllib3", "TeleBot", "werkzeug", "celery", "kombu", "amqp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
