@@ -21,15 +21,14 @@ Environment = dict[str, str]
 
 
 def read(project: Path) -> Environment:
-    """The process's environment, with what `.env` adds; an empty value is an absent one."""
-    environment = {
-        name: value for name, value in dotenv_values(project / ".env").items() if value is not None
-    }
-    environment.update({name: value for name, value in os.environ.items() if value})
-    environment = {name: value for name, value in environment.items() if value}
+    """The process's environment, with what `.env` adds; an empty value is an absent one, and an
+    empty one of the process hides that of `.env`."""
+    both = {**dotenv_values(project / ".env"), **os.environ}
+    environment = {name: value for name, value in both.items() if value}
     programs = project / ".venv" / "bin"
     environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', os.defpath)}"
     environment["PYTHONUNBUFFERED"] = "1"
+    environment["FLASK_SKIP_DOTENV"] = "1"  # it has been read
     return environment
 
 

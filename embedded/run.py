@@ -25,7 +25,7 @@ from embedded.valkey import Valkey
 
 PARTS_SECONDS = 8.0  # what parts get to end by themselves
 SANDBOX_SECONDS = 0.3
-WHOLE_SECONDS = 10.0  # after which we call it ready without, say, a Telegram that answers
+WHOLE_SECONDS = 20.0  # after which we call it ready without, say, a Telegram that answers
 READY_SECONDS = 30.0  # after which we say that it is not, and go on
 DEATHS_BEFORE_READY = 3
 LOCAL = "127.0.0.1"

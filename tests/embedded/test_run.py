@@ -191,6 +191,9 @@ def test_env_file_is_read_and_the_environment_wins(project: Project) -> None:
     run = project.run(**OUTSIDE, FLOWER_BASIC_AUTH="me:from-environment")
     assert "flower is me:from-environment" in read_until(run, "flower is")
     stop(run)
+    run = project.run(**OUTSIDE, FLOWER_BASIC_AUTH="")
+    assert "flower is gonets:" in read_until(run, "flower is")
+    stop(run)
 
 
 def test_part_that_died_is_restarted_and_it_is_said(project: Project) -> None:
