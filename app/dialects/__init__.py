@@ -32,11 +32,14 @@ DIALECTS = (
 def register(app: Flask, names: Sequence[str]) -> list[Face]:
     """Adds the dialects with these names to `app`, each with its OpenAPI document."""
     spoken = [dialect for dialect in DIALECTS if dialect.name in names]
-    # The documentation pages list what stands here, whichever face put it there.
+    # The documentation pages show what stands here, whichever face put it there.
     documents = app.extensions.setdefault("openapi_documents", [])
+    swagger_pages = app.extensions.setdefault("swagger_pages", [])
     for dialect in spoken:
         dialect.serve(app)
         documents.append((dialect.title, _publish(app, dialect)))
+        if dialect.swagger_at:
+            swagger_pages.append((dialect.swagger_at, *documents[-1]))
     return [Face(d.name, partial(_owns, spoken, d), d.render) for d in spoken]
 
 

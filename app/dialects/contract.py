@@ -113,7 +113,8 @@ class Dialect:
     `prefixes` are the paths that are its own; `known_by` finds the caller of a request; `security`
     says the same in OpenAPI's terms and `challenge` in HTTP's; `fields` gives the services' names
     of fields in its own; `codes` are words beside the message that its clients look for; `forms`
-    says whether form bodies are read (never where a cookie is a credential).
+    says whether form bodies are read (never where a cookie is a credential); `swagger_at` is where
+    the original shows its own document.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Dialect:
     fields: Mapping[str, str]
     codes: Mapping[str, str] = field(default_factory=dict)
     forms: bool = True
+    swagger_at: str | None = None
     operations: list[Operation] = field(default_factory=list)
 
     def operation(

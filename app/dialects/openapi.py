@@ -23,10 +23,11 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 def document(dialect: Dialect) -> dict[str, Any]:
     """Everything that `dialect` answers, in OpenAPI's terms."""
     paths: dict[str, Any] = {}
+    # With and without its slash a path is one and the same: as the original spells it first.
+    spelt: dict[str, str] = {}
     for operation in dialect.operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
-            dialect, operation
-        )
+        path = spelt.setdefault(operation.path.rstrip("/"), operation.path)
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(dialect, operation)
     return {
         "openapi": "3.1.0",
         "info": {"title": dialect.title, "description": dialect.about, "version": "1"},
