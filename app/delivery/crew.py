@@ -50,9 +50,12 @@ class Crew:
     def join(self, seconds: float) -> bool:
         """Waits until no drain is at work, for `seconds` at most; whether none is."""
         until = monotonic() + seconds
-        return all(
-            self._free.acquire(timeout=max(0.0, until - monotonic())) for _ in range(self._size)
-        )
+        ended = 0
+        while ended < self._size and self._free.acquire(timeout=max(0.0, until - monotonic())):
+            ended += 1
+        if ended:
+            self._free.release(ended)
+        return ended == self._size
 
     def _drain(self) -> None:
         try:

@@ -47,7 +47,7 @@ class Courier:
         """`chat_rate`: messages a second to one chat. `stopping`: the process is to end."""
         self._database = database
         self._single = database.execution_options(isolation_level="AUTOCOMMIT")
-        self._api = api
+        self.api = api
         self._spacing = 1.0 / chat_rate
         self._stopping = stopping
         self._under_way: dict[int, Turn] = {}
@@ -89,7 +89,7 @@ class Courier:
     def _deliver(self, connection: Connection, turn: Turn, message: Message) -> None:
         texts = splitting.parts(message.text, message.greeting, message.halved_from)
         at, began = clock.now(), monotonic()
-        outcome = self._api.send(
+        outcome = self.api.send(
             turn.chat_id,
             texts[message.parts_sent],
             silent=message.silent,
@@ -135,15 +135,16 @@ class Courier:
             return self._record_once(connection, turn, message, outcome, made)
         except DATABASE_AWAY as error:
             log.warning("an outcome waits for the database", error=type(error).__name__)
+            lost = error
         while monotonic() < turn.began + self._patience():
             sleep(RECORD_AGAIN_SECONDS)
             try:
                 with self.connect() as fresh:
                     return self._record_once(fresh, turn, message, outcome, made)
-            except DATABASE_AWAY:
-                continue
+            except DATABASE_AWAY as error:
+                lost = error
         log.error("an outcome could not be written", message_id=message.id, outcome=made.outcome)
-        return None
+        raise lost
 
     def _record_once(
         self, connection: Connection, turn: Turn, message: Message, outcome: Outcome, made: Record

@@ -191,8 +191,12 @@ def release(session: Session, account_id: int) -> None:
               hold_reason = NULL,
               chat_id = chat.telegram_id,
               paced_until = CASE WHEN lane.chat_id = chat.telegram_id THEN paced_until END,
-              wake_at = coalesce(wake_at, greatest(
-                now(), CASE WHEN lane.chat_id = chat.telegram_id THEN paced_until END))
+              wake_at = CASE WHEN wake_at IS NULL AND EXISTS (
+                SELECT FROM message
+                WHERE lane_id = lane.id AND status IN ('held', 'queued', 'sending')
+              ) THEN greatest(
+                now(), CASE WHEN lane.chat_id = chat.telegram_id THEN paced_until END
+              ) ELSE wake_at END
             FROM chat
             WHERE lane.account_id = :account_id
               AND chat.account_id = lane.account_id AND chat.unlinked_at IS NULL

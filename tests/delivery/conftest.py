@@ -1,6 +1,7 @@
 """People who have messages delivered, and eyes on what becomes of them."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -8,11 +9,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Connection, Engine, Row, text
 
-from app import clock
+from app import clock, telegram
 from app.delivery import outbox
-from app.extensions import transaction
+from app.delivery.engine import Courier
+from app.delivery.lanes import Turn
+from app.extensions import db, transaction
 from app.models import Account, Chat, Lane
 from sandbox.client import Sandbox, User, wait_for
 
@@ -72,6 +75,11 @@ class Correspondent:
             query = text("SELECT * FROM attempt WHERE message_id = :id ORDER BY id")
             return connection.execute(query, {"id": message_id}).all()
 
+    def wakes(self) -> None:
+        """Ends whatever the lane waits for."""
+        statement = "UPDATE lane SET wake_at = now() WHERE account_id = :id AND wake_at > now()"
+        execute(self.database, statement, id=self.account_id)
+
     def lane(self) -> Row[Any]:
         """The row of the account's lane."""
         return self._row("SELECT * FROM lane WHERE account_id = :id", self.account_id)
@@ -97,6 +105,54 @@ class Correspondent:
 
 
 NewCorrespondent = Callable[..., Correspondent]
+
+
+@dataclass
+class Worker:
+    """A worker that takes its turns one by one, when the test says so."""
+
+    courier: Courier
+    connection: Connection
+
+    def claims(self) -> Turn:
+        """Takes the first half of a turn; there must be one to take."""
+        turn = self.courier.claim(self.connection)
+        assert turn is not None, "nothing is due"
+        return turn
+
+    def finishes(self, turn: Turn) -> None:
+        """Takes the second half: the call and the record."""
+        self.courier.finish(self.connection, turn)
+
+    def turns(self, limit: int = 1000) -> int:
+        """Takes turns until nothing is due now, and at most `limit`; returns how many."""
+        for taken in range(limit):
+            turn = self.courier.claim(self.connection)
+            if turn is None:
+                return taken
+            self.finishes(turn)
+        return limit
+
+
+@pytest.fixture
+def worker(app: Flask) -> Iterator[Worker]:
+    yield from workers(app)
+
+
+@pytest.fixture
+def other_worker(app: Flask) -> Iterator[Worker]:
+    yield from workers(app)
+
+
+def workers(app: Flask) -> Iterator[Worker]:
+    """One worker, in the manner of a fixture."""
+    settings = app.config["SETTINGS"]
+    with app.app_context():
+        engine = db.engine
+    api = telegram.bot_api(settings)
+    courier = Courier(engine, api, settings.telegram_chat_rate, threading.Event())
+    with courier.connect() as connection:
+        yield Worker(courier, connection)
 
 
 @pytest.fixture

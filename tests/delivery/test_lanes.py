@@ -1,0 +1,317 @@
+"""Leases, fences and races: several workers on the same lanes, some of them dead or too late."""
+
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from app import clock
+from app.delivery import engine as engine_module
+from app.delivery import lanes, outbox
+from app.extensions import transaction
+from sandbox.client import Sandbox, wait_for
+from tests.delivery.conftest import Correspondent, NewCorrespondent, Worker, execute, workers
+
+
+def lease_ends(anna: Correspondent) -> None:
+    """Time passes, and the lease with it."""
+    execute(anna.database, "UPDATE lane SET leased_until = now(), wake_at = now()")
+
+
+def test_a_leased_lane_is_not_claimed_by_another_worker(
+    anna: Correspondent, worker: Worker, other_worker: Worker
+) -> None:
+    anna.posts()
+    worker.claims()
+    assert other_worker.turns() == 0
+
+
+def test_the_mark_is_committed_before_the_call(anna: Correspondent, worker: Worker) -> None:
+    message_id = anna.posts()
+    worker.claims()
+    assert anna.message(message_id).status == "sending"
+
+
+def test_what_a_dead_worker_left_is_sent_once_more_and_says_so(
+    anna: Correspondent, worker: Worker, other_worker: Worker, sandbox: Sandbox
+) -> None:
+    message_id = anna.posts()
+    worker.claims()  # and dies
+    lease_ends(anna)
+    other_worker.turns()
+    row = anna.message(message_id)
+    assert (row.status, row.possible_duplicate, row.attempts_made) == ("sent", True, 2)
+    assert [attempt.outcome for attempt in anna.attempts(message_id)] == ["ambiguous", "sent"]
+
+
+def test_a_worker_that_died_between_two_parts_leaves_nothing_open(
+    anna: Correspondent, worker: Worker, other_worker: Worker
+) -> None:
+    message_id = anna.posts("a" * 5000)
+    worker.turns(1)
+    anna.wakes()
+    other_worker.turns()
+    row = anna.message(message_id)
+    assert (row.status, row.possible_duplicate) == ("sent", False)
+
+
+def test_a_zombie_writes_nothing(
+    anna: Correspondent, worker: Worker, other_worker: Worker, sandbox: Sandbox
+) -> None:
+    first, second = anna.posts("first"), anna.posts("second")
+    turn = worker.claims()
+    lease_ends(anna)
+    other_worker.turns(1)
+    before = (anna.message(first), anna.message(second), anna.lane())
+    with sandbox.fault("error", description="Bad Request: no"):
+        worker.finishes(turn)
+    assert (anna.message(first), anna.message(second), anna.lane()) == before
+    assert [attempt.outcome for attempt in anna.attempts(first)] == ["ambiguous", "sent"]
+
+
+def test_a_zombie_of_an_idle_lane_writes_nothing(
+    anna: Correspondent, worker: Worker, other_worker: Worker
+) -> None:
+    message_id = anna.posts()
+    turn = worker.claims()
+    lease_ends(anna)
+    other_worker.turns()
+    assert anna.lane().leased_until is None
+    worker.finishes(turn)
+    assert len(anna.message(message_id).telegram_message_ids) == 1
+
+
+def test_a_worker_that_was_frozen_before_its_call_does_not_make_it(
+    anna: Correspondent, worker: Worker, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = anna.posts()
+    turn = worker.claims()
+    monkeypatch.setattr(engine_module, "CALL_SECONDS", -1.0)
+    worker.finishes(turn)
+    assert sandbox.calls("sendMessage") == []
+    row = anna.message(message_id)
+    assert (row.status, row.possible_duplicate) == ("queued", False)
+
+
+def test_a_record_whose_commit_was_lost_from_sight_is_repeated_without_effect(
+    anna: Correspondent, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement is carried out, and the connection lost before its answer."""
+    message_id = anna.posts()
+    turn = worker.claims()
+    real, lost = lanes.record, []
+
+    def record(connection: Any, *args: Any) -> Any:
+        result = real(connection, *args)
+        if not lost:
+            lost.append(result)
+            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+        return result
+
+    monkeypatch.setattr(lanes, "record", record)
+    worker.finishes(turn)
+    assert lost
+    row = anna.message(message_id)
+    assert (row.status, row.attempts_made, row.parts_sent) == ("sent", 1, 1)
+    assert len(anna.attempts(message_id)) == 1
+
+
+def test_an_outcome_waits_for_the_database(
+    anna: Correspondent, worker: Worker, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = anna.posts()
+    turn = worker.claims()
+    real, failures = lanes.record, []
+
+    def record(connection: Any, *args: Any) -> Any:
+        if len(failures) < 3:
+            failures.append(1)
+            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+        return real(connection, *args)
+
+    monkeypatch.setattr(lanes, "record", record)
+    worker.finishes(turn)
+    assert len(failures) == 3
+    row = anna.message(message_id)
+    assert (row.status, row.possible_duplicate) == ("sent", False)
+
+
+def test_an_outcome_that_cannot_be_written_is_given_up_in_the_end(
+    anna: Correspondent, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = anna.posts()
+    turn = worker.claims()
+
+    def record(connection: Any, *_: Any) -> Any:
+        connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(lanes, "record", record)
+    monkeypatch.setattr(engine_module, "RECORD_SECONDS", 0.5)
+    with pytest.raises(engine_module.DATABASE_AWAY):
+        worker.finishes(turn)
+    assert anna.message(message_id).status == "sending"  # as it is: nobody knows
+
+
+def test_a_message_accepted_while_the_last_one_is_recorded_is_not_forgotten(
+    anna: Correspondent, worker: Worker, database: Engine
+) -> None:
+    """The acceptance holds the lane's lock when the record begins: the record must see it."""
+    anna.posts("first")
+    turn = worker.claims()
+    recording = threading.Event()
+
+    def finish() -> None:
+        recording.set()
+        worker.finishes(turn)
+
+    thread = threading.Thread(target=finish)
+    with anna.app.app_context(), transaction() as session:
+        later = clock.now().replace(year=2100)
+        parcel = outbox.Parcel(text="second", greeting="", silent=False, expires_at=later)
+        outbox.accept(session, anna.account_id, parcel, 100)
+        thread.start()
+        recording.wait(5)
+        wait_for(lambda: _blocked(database), what="the record waits for the lane's lock")
+    thread.join(10)
+    assert anna.lane().wake_at is not None
+    anna.wakes()
+    assert worker.turns() == 1
+
+
+def _blocked(database: Engine) -> bool:
+    with database.connect() as connection:
+        return bool(
+            connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            ).scalar()
+        )
+
+
+def test_a_lane_whose_messages_all_went_away_sleeps_and_wakes_again(
+    anna: Correspondent, worker: Worker
+) -> None:
+    anna.does(outbox.cancel, anna.posts())
+    assert anna.lane().wake_at is not None
+    worker.turns()
+    lane = anna.lane()
+    assert (lane.wake_at, lane.leased_until) == (None, None)
+    message_id = anna.posts()
+    worker.turns()
+    assert anna.message(message_id).status == "sent"
+
+
+def test_a_hold_during_the_turn_of_a_worker_that_dies_ends_in_a_held_message(
+    anna: Correspondent, worker: Worker, other_worker: Worker
+) -> None:
+    message_id = anna.posts()
+    worker.claims()
+    anna.does(outbox.hold, "blocked")
+    lease_ends(anna)
+    other_worker.turns()
+    row = anna.message(message_id)
+    assert (row.status, row.reason, row.possible_duplicate) == ("held", "blocked", True)
+    assert anna.lane().wake_at is None
+    anna.does(outbox.release)
+    other_worker.turns()
+    assert anna.message(message_id).status == "sent"
+
+
+def test_an_abandoned_message_that_has_expired_is_ended(
+    anna: Correspondent, worker: Worker, other_worker: Worker, sandbox: Sandbox
+) -> None:
+    late, good = anna.posts("late"), anna.posts("good")
+    worker.claims()
+    execute(anna.database, f"UPDATE message SET expires_at = now() WHERE id = {late}")
+    lease_ends(anna)
+    other_worker.turns()
+    row = anna.message(late)
+    assert (row.status, row.possible_duplicate) == ("expired", True)
+    assert anna.message(good).status == "sent"
+
+
+def test_leases_under_way_are_renewed_and_others_are_not(
+    anna: Correspondent, boris: Correspondent, worker: Worker, other_worker: Worker
+) -> None:
+    anna.posts()
+    turn = worker.claims()
+    assert worker.courier.leases() == [(turn.lane_id, turn.lease_no)]
+    execute(anna.database, "UPDATE lane SET leased_until = now(), wake_at = now()")
+    with other_worker.courier.connect() as connection:
+        lanes.renew(connection, [(turn.lane_id, turn.lease_no - 1)])
+        assert anna.lane().leased_until <= clock.now()
+        lanes.renew(connection, worker.courier.leases())
+    assert anna.lane().leased_until > clock.now()
+    assert anna.lane().wake_at == anna.lane().leased_until
+    worker.finishes(turn)
+    assert worker.courier.leases() == []
+
+
+def test_a_lease_is_not_renewed_beyond_a_minute(
+    anna: Correspondent, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna.posts()
+    turn = worker.claims()
+    began = turn.began
+    monkeypatch.setattr(engine_module, "monotonic", lambda: began + 31)
+    assert worker.courier.leases() == []
+
+
+def test_expiry_ends_what_waits_but_not_what_is_being_sent(
+    correspondent: NewCorrespondent, anna: Correspondent, worker: Worker
+) -> None:
+    sending = anna.posts(ttl=0.2)
+    worker.claims()
+    waiting = anna.posts(ttl=-1)
+    nobody = correspondent(linked=False)
+    held = nobody.posts(ttl=-1)
+    wait_for(lambda: anna.message(sending).expires_at < clock.now())
+    assert sorted(lanes.expire(worker.connection)) == [waiting, held]
+    assert anna.message(sending).status == "sending"
+    assert nobody.message(held).reason == "no_chat"
+
+
+def test_many_workers_deliver_everything_once_and_in_order(
+    correspondent: NewCorrespondent, sandbox: Sandbox, app: Any
+) -> None:
+    people = [correspondent() for _ in range(8)]
+    for n in range(10):
+        for person in people:
+            person.posts(f"{n}")
+    done = threading.Event()
+
+    def work() -> None:
+        for worker in workers(app):
+            while not done.is_set():
+                worker.turns()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    sandbox.wait_for_messages(len(people) * 10, within=30)
+    done.set()
+    for thread in threads:
+        thread.join(30)
+    for person in people:
+        sent = [line.text for line in sandbox.journal() if line.chat_id == person.chat.id]
+        assert sent == [f"{n}" for n in range(10)]
+
+
+def test_a_turn_is_two_round_trips_to_the_database(
+    anna: Correspondent, boris: Correspondent, worker: Worker
+) -> None:
+    boris.posts()
+    worker.turns()
+    statements: list[str] = []
+    anna.posts()
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    engine = worker.connection.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        worker.finishes(worker.claims())
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert [statement.split()[1] for statement in statements] == ["gonets_claim", "gonets_record"]
