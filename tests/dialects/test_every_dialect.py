@@ -149,6 +149,10 @@ def test_who_registered_in_one_signs_in_in_every_other_and_all_histories_agree(
         assert there.send(sent[0]).status_code in (200, 201)
     for there in everywhere:
         assert there.sent() == sent, there.name
+    own = app.test_client(use_cookies=False)
+    login = own.post("/v1/auth/login", json={"username": "anna", "password": PASSWORD}).json
+    history = own.get("/v1/messages", headers={"Authorization": f"Bearer {login['access']}"}).json
+    assert [message["text"] for message in history["items"]] == sent
 
 
 @pytest.mark.parametrize("first", DRIVERS, ids=lambda driver: driver.name)
