@@ -59,6 +59,8 @@ def handle(app: Flask, faces: Sequence[Face]) -> None:
         return response
 
     app.register_error_handler(Exception, render)
+    # flask-smorest has put its own here, for every face.
+    app.register_error_handler(HTTPException, render)
 
 
 def kind_of(error: Exception) -> ServiceError:
@@ -67,10 +69,10 @@ def kind_of(error: Exception) -> ServiceError:
         return error
     if isinstance(error, WrongMethod):
         return errors.MethodNotAllowed(allow=sorted(error.valid_methods or ()))
-    if isinstance(error, HTTPException) and error.code in _BY_STATUS:
-        return _BY_STATUS[error.code]()
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        return _BY_STATUS.get(error.code, errors.Malformed)()
     if is_database_away(error):
-        log.error("database_unavailable", error=type(error).__name__)
+        log.error("database_unavailable", error=type(error).__name__, code=_sqlstate(error))
         return errors.Unavailable(retry_after=2)
     log.exception("internal_error")
     return errors.Internal()
@@ -81,3 +83,9 @@ def is_database_away(error: Exception) -> bool:
     if isinstance(error, PoolTimeout | InterfaceError | OperationalError):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def _sqlstate(error: Exception) -> str | None:
+    """PostgreSQL's code for what happened, if it was PostgreSQL that said so."""
+    code: str | None = getattr(getattr(error, "orig", None), "pgcode", None)
+    return code
