@@ -7,12 +7,14 @@ Shape only: which fields there may be is each face's schema. JSON here is an obj
 import json
 import re
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from flask import Request
 
 from app.errors import Invalid, Malformed, UnsupportedMediaType
 
 MAX_DEPTH = 20
+MAX_FIELDS = 1000
 # Python refuses longer ones by itself, with an error that names nothing of the request.
 MAX_DIGITS = 300
 
@@ -32,14 +34,15 @@ def json_object(request: Request) -> dict[str, Any]:
 
 def json_or_form(request: Request) -> dict[str, Any]:
     """The fields of a JSON or form body; none may be there twice. Raises as `json_object`."""
-    if request.mimetype not in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        return json_object(request)
-    if request.files:
-        raise UnsupportedMediaType("Files are not read here.")
-    fields = request.form.to_dict(flat=False)
-    if twice := [name for name, values in fields.items() if len(values) > 1]:
-        raise Malformed(f"The field {twice[0]!r} is there twice.")
-    return {name: values[0] for name, values in fields.items()}
+    if request.mimetype == "application/x-www-form-urlencoded":
+        _refuse_compressed(request)
+        return _unique(_urlencoded(request.get_data()))
+    if request.mimetype == "multipart/form-data":
+        _refuse_compressed(request)
+        if request.files:
+            raise UnsupportedMediaType("Files are not read here.")
+        return _unique(list(request.form.items(multi=True)))
+    return json_object(request)
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
@@ -68,9 +71,24 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
-def _require_plain_json(request: Request) -> None:
+def _refuse_compressed(request: Request) -> None:
     if request.content_encoding:
         raise UnsupportedMediaType("Compressed bodies are not read here.")
+
+
+def _urlencoded(raw: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except UnicodeDecodeError:
+        raise Malformed("The body is not UTF-8.") from None
+    except ValueError:
+        raise Malformed(f"The body has more than {MAX_FIELDS} fields.") from None
+
+
+def _require_plain_json(request: Request) -> None:
+    _refuse_compressed(request)
     charset = request.mimetype_params.get("charset", "utf-8").lower().strip('"')
     if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
@@ -88,9 +106,11 @@ def _refuse_depth(text: str) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_FIELDS:
+        raise Malformed(f"The body has more than {MAX_FIELDS} fields.")
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise Malformed("The body has an object with the same key twice.")
+        raise Malformed("The body has the same field twice.")
     return result
 
 

@@ -20,8 +20,9 @@ from marshmallow import fields as read
 from marshmallow.validate import OneOf, Range
 
 DIALECT_NAMES = ("message_sender", "djangobot", "factoryapp", "jwt_message", "telegram_task")
-SAMPLE_SECRETS = ("change", "secret", "example", "sample", "your-", "xxxx", "insecure")
+SAMPLE_SECRETS = ("change", "secret", "example", "sample", "insecure", "0123456789", "abcdefgh")
 SECRET_MIN_LENGTH = 32
+SECRET_MIN_CHARACTERS = 10
 
 
 class BadSetting(Exception):
@@ -41,14 +42,27 @@ class _Duration(read.Integer):
 
 
 class _Url(read.String):
-    """http(s)://host[:port][/path], without a slash at the end."""
+    """http(s)://host[:port][/path], as a browser's Origin writes it and without a slash at the end:
+    in lower case, without the scheme's own port, international names in ASCII."""
+
+    _ports = {"http": 80, "https": 443}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         url = str(value).strip().rstrip("/")
-        parts = urlsplit(url)
-        if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        try:
+            parts = urlsplit(url)
+            host = (parts.hostname or "").encode("idna").decode()
+            port = "" if parts.port in (None, self._ports.get(parts.scheme)) else f":{parts.port}"
+        except ValueError:
+            raise ValidationError("Not an http:// or https:// URL.") from None
+        if not url:
+            return ""
+        if parts.scheme not in self._ports or not host or "@" in parts.netloc:
             raise ValidationError("Not an http:// or https:// URL.")
-        return url
+        if parts.query or parts.fragment:
+            raise ValidationError("A URL without ? and # is needed.")
+        host = f"[{host}]" if ":" in host else host
+        return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
 class _Postgres(read.String):
@@ -91,8 +105,8 @@ def _setting(meaning: str, default: str | None, reader: read.Field[Any] | None =
     return field(metadata={"meaning": meaning, "default": default, "reader": reader})
 
 
-def _count(least: int) -> read.Integer:
-    return read.Integer(validate=Range(min=least))
+def _count(least: int, most: int = 10**9) -> read.Integer:
+    return read.Integer(validate=Range(min=least, max=most))
 
 
 def _rate() -> read.Float:
@@ -134,11 +148,13 @@ class Settings:
     telegram_chat_rate: float = _setting("messages a second to one chat", "1", _rate())
     telegram_bot_rate: float = _setting("messages a second by the whole bot", "30", _rate())
     message_ttl: int = _setting(
-        "how long a message may wait: 90s, 15m, 24h, 7d", "24h", _Duration()
+        "how long a message may wait: 90s, 15m, 24h, 7d",
+        "24h",
+        _Duration(validate=Range(max=366 * 86400)),
     )
-    message_max_length: int = _setting("characters in one message", "20000", _count(1))
+    message_max_length: int = _setting("characters in one message", "20000", _count(1, 100_000))
     messages_per_day: int = _setting("messages an account may send in a day", "10000", _count(1))
-    retention_days: int = _setting("days that finished messages are kept", "365", _count(1))
+    retention_days: int = _setting("days that finished messages are kept", "365", _count(1, 36500))
     registrations_per_hour: int = _setting(
         "accounts made from one network in an hour", "60", _count(1)
     )
@@ -151,8 +167,8 @@ class Settings:
         read.String(validate=OneOf(("members", "admins"))),
     )
     dialects: tuple[str, ...] = _setting("all, none, or names with commas", "all", _Dialects())
-    password_min_length: int = _setting("characters in a password, at least", "8", _count(8))
-    trusted_proxies: int = _setting("how many proxies stand in front of web", "0", _count(0))
+    password_min_length: int = _setting("characters in a password, at least", "8", _count(8, 128))
+    trusted_proxies: int = _setting("how many proxies stand in front of web", "0", _count(0, 10))
     log_format: str = _setting(
         "how logs are written: text or json", "text", read.String(validate=OneOf(("text", "json")))
     )
@@ -210,10 +226,13 @@ def _from_file(environ: Mapping[str, str], name: str) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise BadSetting(f"{name}_FILE: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadSetting(f"{name}_FILE: {path} is not UTF-8 text") from None
 
 
 def _refuse_weak_secret(secret: str) -> None:
-    if len(secret) < SECRET_MIN_LENGTH or any(word in secret.lower() for word in SAMPLE_SECRETS):
+    is_sample = any(word in secret.lower() for word in SAMPLE_SECRETS)
+    if is_sample or len(secret) < SECRET_MIN_LENGTH or len(set(secret)) < SECRET_MIN_CHARACTERS:
         raise BadSetting(
             "SECRET_KEY: needs 32 random characters or more and no sample value; make one with "
             "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
@@ -246,6 +265,8 @@ _ENGINE = {
     "max_overflow": 10,
     "pool_timeout": 3,
     "pool_pre_ping": True,
+    # What a statement is given - texts, hashes - must not stand in an exception's words.
+    "hide_parameters": True,
     "connect_args": {
         "connect_timeout": 3,
         "tcp_user_timeout": 4000,

@@ -178,11 +178,19 @@ def visitor(request: Request) -> Visitor:
 
 
 def network_of(address: str) -> str:
-    """An IPv4 address as it is, an IPv6 address as its /64: what one subscriber has."""
+    """An IPv4 address as it is, an IPv6 address as its /64: what one subscriber has.
+
+    Some proxies add a port, which the client chooses. What is no address is one and the same.
+    """
+    bare = address.partition("%")[0]
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
     try:
-        ip = ip_address(address)
+        ip = ip_address(bare)
     except ValueError:
-        return address[:64]
+        return "unknown"
     if ip.version == 6 and ip.ipv4_mapped:
         return str(ip.ipv4_mapped)
     return str(ip) if ip.version == 4 else str(ip_network(f"{ip}/64", strict=False))

@@ -1,15 +1,18 @@
 """Structured logs: one line an event, as text or JSON, with the ids of request and message.
 
 What must never be in a log is taken out here once more, for every logger of the process: bot
-tokens, JWTs, send tokens, credentials in URLs. This is the second net, not the first: nothing of
-ours logs a secret or a message's text, but libraries put URLs into exceptions.
+tokens, JWTs, send tokens, credentials, the words of database errors. This is the second net, not
+the first: nothing of ours logs a secret or a message's text, but libraries put URLs and statements
+into exceptions. Nor can anything that is logged pretend to be a line of its own.
 """
 
 import logging
 import logging.config
 import re
 import sys
-from collections.abc import Sequence
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -18,22 +21,23 @@ from app.config import Settings
 
 # telebot's and urllib3's exceptions carry /bot<TOKEN>/sendMessage?text=… ; see Telegram's API.
 _SECRETS = re.compile(
-    r"\b\d{4,}:[A-Za-z0-9_-]{20,}"  # a bot token
+    r"\b\d{4,}(?::|%3[Aa])[A-Za-z0-9_-]{20,}"  # a bot token
+    r"|\bbot\d+(?::|%3[Aa])[A-Za-z0-9_-]+"  # the same in a URL
     r"|\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # a JWT
     r"|\bgz_[A-Za-z0-9_-]{16,}"  # a send token
     r"|\b[0-9a-f]{64}\b"  # a link token
-    r"|(?<=://)[^/@\s]+(?=@)"  # user and password in a URL
-    r"|(?<=[?&]text=)[^&\s]*"  # a message's text in a URL
+    r"|(?<=://)[^/@\s\"']+(?=@)"  # user and password in a URL
+    r"|(?<=[?&]text=)[^&\s\"'\\]*"  # a message's text in a URL
+    r"|(?<=Basic )[A-Za-z0-9+/=_-]{8,}"  # a name and a password
 )
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# Whose exceptions repeat what they were given.
+_TALKATIVE = ("psycopg2", "sqlalchemy")
 
 
 def redact(text: str) -> str:
     """`text` with everything that looks like one of our secrets replaced."""
     return _SECRETS.sub("[redacted]", text)
-
-
-def _redact_event(_logger: Any, _name: str, event: Any) -> Any:
-    return {k: redact(v) if isinstance(v, str) else v for k, v in event.items()}
 
 
 def configure(settings: Settings) -> None:
@@ -43,8 +47,7 @@ def configure(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        _redact_event,
+        structlog.processors.ExceptionRenderer(_told),
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -58,6 +61,7 @@ def configure(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _renderer(settings.log_format),
+                _safe_line,
             ],
         )
     )
@@ -65,16 +69,65 @@ def configure(settings: Settings) -> None:
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     # These would write URLs with tokens, or a line for each request, at INFO and below.
-    for chatty in ("urllib3", "TeleBot", "werkzeug", "celery", "kombu", "amqp"):
+    for chatty in ("urllib3", "TeleBot", "werkzeug", "kombu", "amqp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-def _renderer(log_format: str) -> structlog.typing.Processor:
-    if log_format == "json":
-        return structlog.processors.JSONRenderer(ensure_ascii=False)
-    return structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+    # A line that cannot be written must not be printed raw instead.
+    logging.raiseExceptions = False
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda died: _log_uncaught(
+        died.exc_type, died.exc_value or died.exc_type(), died.exc_traceback
+    )
 
 
 def get(name: str) -> Any:
     """A logger: `log.info("event", message_id=1)`."""
     return structlog.stdlib.get_logger(name)
+
+
+def _renderer(log_format: str) -> structlog.typing.Processor:
+    if log_format == "json":
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(
+        colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+    )
+
+
+def _safe_line(_logger: Any, _name: str, line: Any) -> str:
+    """The rendered line without secrets; what follows a line break is indented, so that every line
+    at the margin is an event of ours."""
+    visible = _CONTROLS.sub(lambda control: f"\\u{ord(control[0]):04x}", redact(str(line)))
+    return visible.replace("\n", "\n    ")
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    logging.getLogger("app").critical("uncaught", exc_info=(kind, error, trace))
+
+
+def _told(exc_info: Any) -> str:
+    """A traceback, oldest cause first; of talkative exceptions only their kind."""
+    lines = []
+    for error in _causes(exc_info[1]):
+        lines += traceback.format_tb(error.__traceback__)
+        lines.append(f"{_name(error)}: {error}\n" if _is_discreet(error) else f"{_name(error)}\n")
+    return "".join(lines).rstrip("\n")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        hidden = error.__suppress_context__
+        error = error.__cause__ or (None if hidden else error.__context__)
+    yield from reversed(chain)
+
+
+def _name(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _is_discreet(error: BaseException) -> bool:
+    return not type(error).__module__.startswith(_TALKATIVE)

@@ -7,10 +7,13 @@ own; the one here is for answers that are no pages.
 import re
 import time
 import uuid
+from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import logs
@@ -24,11 +27,18 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 HSTS = "max-age=31536000"
+
+# Machines that watch come by whatever name the container or the host has; these answers have no
+# address in them.
+PROBES = ("/healthz", "/readyz", "/metrics")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def attach(app: Flask, settings: Settings) -> None:
@@ -36,8 +46,10 @@ def attach(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         server: Any = app
-        server.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)
+        # Not X-Forwarded-Host: proxies that do not set it pass on the client's.
+        server.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)
     app.before_request(_begin)
+    app.before_request(lambda: _refuse_foreign_host(_own_hosts(settings)))
     app.after_request(_finish)
     if settings.https:
         app.after_request(_strict_transport)
@@ -49,6 +61,27 @@ def _begin() -> None:
     g.started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _own_hosts(settings: Settings) -> Collection[str]:
+    """The names that requests may call this server by; none: any, since nobody said."""
+    if not settings.public_url:
+        return ()
+    own = urlsplit(settings.public_url).hostname or ""
+    return {own, settings.host, *_LOOPBACK}
+
+
+def _refuse_foreign_host(own: Collection[str]) -> None:
+    """A Host that is broken, or that PUBLIC_URL knows nothing of, is a 400."""
+    given = request.headers.get("Host")
+    if given is None or request.path in PROBES:
+        return
+    try:
+        name = urlsplit(f"//{request.host}").hostname
+    except ValueError:
+        name = None
+    if name is None or (own and name not in own):
+        raise SecurityError
 
 
 def _finish(response: Response) -> Response:
