@@ -5,14 +5,16 @@ from werkzeug.routing import IntegerConverter
 
 from app.extensions import settings
 from app.failures import Face
-from app.web import refusals
-from app.web.account import account
-from app.web.admin import admin
-from app.web.cabinet import cabinet
-from app.web.linking import linking
-from app.web.pages import pages
-from app.web.send_tokens import send_tokens
-from app.web.writing import writing
+from app.web import (
+    account,
+    admin,
+    cabinet,
+    linking,
+    pages,
+    refusals,
+    send_tokens,
+    writing,
+)
 
 
 class _Id(IntegerConverter):
@@ -33,6 +35,6 @@ def register(app: Flask) -> Face:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )
-    for blueprint in (pages, cabinet, writing, linking, send_tokens, account, admin):
-        app.register_blueprint(blueprint)
+    for area in (pages, cabinet, writing, linking, send_tokens, account, admin):
+        app.register_blueprint(area.blueprint)
     return Face("web", refusals.owns, refusals.render)

@@ -14,16 +14,16 @@ from app.services.people import Person
 from app.web import forms, guard, rendering
 from app.web.forms import Form
 
-account = Blueprint("account", __name__, url_prefix="/cabinet/account")
-guard.for_members(account)
+blueprint = Blueprint("account", __name__, url_prefix="/cabinet/account")
+guard.for_members(blueprint)
 
 
-@account.get("")
+@blueprint.get("")
 def show() -> Response:
     return _page(guard.signed_in().person)
 
 
-@account.post("/profile")
+@blueprint.post("/profile")
 def change_profile() -> Response:
     person, form = guard.signed_in().person, forms.posted(request)
     try:
@@ -33,13 +33,13 @@ def change_profile() -> Response:
     return rendering.go("account.show", "Saved.")
 
 
-@account.post("/greeting")
+@blueprint.post("/greeting")
 def preview_greeting() -> Response:
     person, form = guard.signed_in().person, forms.posted(request)
     return rendering.piece("cabinet/greeting.html", line=_greeting_line(person, form))
 
 
-@account.post("/password")
+@blueprint.post("/password")
 def change_password() -> Response:
     known, form = guard.signed_in(), forms.posted(request)
     try:
@@ -56,13 +56,13 @@ def change_password() -> Response:
     return rendering.go("account.show", "The password is changed; all other sessions have ended.")
 
 
-@account.post("/sessions/<id:session_id>/end")
+@blueprint.post("/sessions/<id:session_id>/end")
 def end_session(session_id: int) -> Response:
     sessions.end(guard.signed_in().person, session_id, identity.visitor(request))
     return rendering.go("account.show", "The session is ended.", _anchor="sessions")
 
 
-@account.get("/export")
+@blueprint.get("/export")
 def download() -> Response:
     lines = export.lines(guard.signed_in().person)
     response = Response(stream_with_context(_encoded(lines)), mimetype="application/x-ndjson")
@@ -70,12 +70,12 @@ def download() -> Response:
     return response
 
 
-@account.get("/delete")
+@blueprint.get("/delete")
 def confirm_deletion() -> Response:
     return rendering.page("cabinet/delete.html")
 
 
-@account.post("/delete")
+@blueprint.post("/delete")
 def delete() -> Response:
     person, form = guard.signed_in().person, forms.posted(request)
     visitor = identity.visitor(request)

@@ -14,8 +14,8 @@ from app.services import accounts, administration, operations
 from app.services.people import Person, Visitor
 from app.web import describe, drawing, forms, guard, rendering
 
-admin = Blueprint("admin", __name__, url_prefix="/admin")
-guard.for_admins(admin)
+blueprint = Blueprint("admin", __name__, url_prefix="/admin")
+guard.for_admins(blueprint)
 
 # The password just made, for the one page that shows it (as in `send_tokens`).
 _MADE = "new_password"
@@ -23,7 +23,7 @@ _MADE = "new_password"
 Action = Callable[[Person, int, Visitor], None]
 
 
-@admin.get("")
+@blueprint.get("")
 def health() -> Response:
     delivery = operations.delivery()
     template = "admin/health_state.html" if rendering.is_piece_wanted() else "admin/health.html"
@@ -36,47 +36,47 @@ def health() -> Response:
     )
 
 
-@admin.post("/pause")
+@blueprint.post("/pause")
 def pause() -> Response:
     operations.pause(guard.admin().person, identity.visitor(request))
     return rendering.go("admin.health", "Delivery is paused.")
 
 
-@admin.post("/resume")
+@blueprint.post("/resume")
 def resume() -> Response:
     operations.resume(guard.admin().person, identity.visitor(request))
     return rendering.go("admin.health", "Delivery goes on.")
 
 
-@admin.get("/accounts")
+@blueprint.get("/accounts")
 def list_accounts() -> Response:
     form = forms.asked(request)
     page = administration.accounts(form.words("q"), form.number("before"))
     return rendering.page("admin/accounts.html", page=page, form=form)
 
 
-@admin.get("/accounts/<id:account_id>")
+@blueprint.get("/accounts/<id:account_id>")
 def show_account(account_id: int) -> Response:
     made = session.pop(_MADE, None)
     return _account_page(account_id, made=made)
 
 
-@admin.post("/accounts/<id:account_id>/disable")
+@blueprint.post("/accounts/<id:account_id>/disable")
 def disable(account_id: int) -> Response:
     return _done(accounts.disable, account_id, "The account is disabled; its sessions have ended.")
 
 
-@admin.post("/accounts/<id:account_id>/enable")
+@blueprint.post("/accounts/<id:account_id>/enable")
 def enable(account_id: int) -> Response:
     return _done(accounts.enable, account_id, "The account is enabled.")
 
 
-@admin.post("/accounts/<id:account_id>/end-sessions")
+@blueprint.post("/accounts/<id:account_id>/end-sessions")
 def end_sessions(account_id: int) -> Response:
     return _done(administration.end_sessions, account_id, "All its sessions have ended.")
 
 
-@admin.post("/accounts/<id:account_id>/reset-password")
+@blueprint.post("/accounts/<id:account_id>/reset-password")
 def reset_password(account_id: int) -> Response:
     session[_MADE] = administration.reset_password(
         guard.admin().person, account_id, identity.visitor(request)
@@ -84,13 +84,13 @@ def reset_password(account_id: int) -> Response:
     return rendering.go("admin.show_account", account_id=account_id)
 
 
-@admin.get("/chats")
+@blueprint.get("/chats")
 def list_chats() -> Response:
     page = administration.chats(forms.asked(request).number("before"))
     return rendering.page("admin/chats.html", page=page)
 
 
-@admin.get("/messages")
+@blueprint.get("/messages")
 def list_messages() -> Response:
     form = forms.asked(request)
     status = form.one_of("status", describe.STATUSES)
@@ -98,7 +98,7 @@ def list_messages() -> Response:
     return rendering.page("admin/messages.html", page=page, form=form, statuses=describe.STATUSES)
 
 
-@admin.get("/audit")
+@blueprint.get("/audit")
 def list_events() -> Response:
     form = forms.asked(request)
     page = administration.trail(form.number("account"), form.number("before"))

@@ -11,13 +11,13 @@ from app.services.messages import Filter
 from app.services.people import Person
 from app.web import drawing, forms, guard, rendering
 
-cabinet = Blueprint("cabinet", __name__, url_prefix="/cabinet")
-guard.for_members(cabinet)
+blueprint = Blueprint("cabinet", __name__, url_prefix="/cabinet")
+guard.for_members(blueprint)
 
 LATEST = 6
 
 
-@cabinet.get("")
+@blueprint.get("")
 def overview() -> Response:
     person = guard.signed_in().person
     page, chat = messages.history(person, Filter(), limit=LATEST), _chat_of(person)
@@ -30,7 +30,7 @@ def overview() -> Response:
     return rendering.piece("cabinet/latest.html", **values)
 
 
-@cabinet.get("/chart")
+@blueprint.get("/chart")
 def chart() -> Response:
     days = charts.daily(guard.signed_in().person, rendering.zone())
     return rendering.piece("cabinet/chart.html", chart=drawing.bars(days), days=days)

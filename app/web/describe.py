@@ -85,7 +85,7 @@ PARTS: Mapping[str, str] = {
 HEALTH: Mapping[str, tuple[str, str]] = {
     "ok": ("Works", "good"),
     "degraded": ("Impaired", "wait"),
-    "failed": ("Failed", "bad"),
+    "failed": ("Out of order", "bad"),
     "ready": ("Everything works", "good"),
     "unready": ("Out of order", "bad"),
 }

@@ -54,6 +54,12 @@ def admin() -> Caller:
     return known
 
 
+def now_is(known: Caller) -> None:
+    """Who is signed in from now on, within the request that signs them in."""
+    g.web_caller = known
+    g.pop("language", None)
+
+
 def form_token() -> str:
     """What a form on this page must carry."""
     known = caller_if_known()

@@ -1,5 +1,6 @@
 """Linking Telegram in the cabinet: one page, both directions, which turns by itself once linked."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -15,16 +16,16 @@ from app.services.people import Person
 from app.web import forms, guard, rendering
 from app.web.forms import Form
 
-linking = Blueprint("linking", __name__, url_prefix="/cabinet/telegram")
-guard.for_members(linking)
+blueprint = Blueprint("linking", __name__, url_prefix="/cabinet/telegram")
+guard.for_members(blueprint)
 
 
-@linking.get("")
+@blueprint.get("")
 def show() -> Response:
     return _page(guard.signed_in().person, forms.asked(request))
 
 
-@linking.get("/state")
+@blueprint.get("/state")
 def state() -> Response:
     """What the page's polling asks: nothing new, or how it is linked now."""
     person, form = guard.signed_in().person, forms.asked(request)
@@ -36,7 +37,7 @@ def state() -> Response:
     return rendering.piece("cabinet/telegram_state.html", refused=None, **values)
 
 
-@linking.post("/code")
+@blueprint.post("/code")
 def link_by_code() -> Response:
     person, form = guard.signed_in().person, forms.posted(request)
     try:
@@ -46,7 +47,7 @@ def link_by_code() -> Response:
     return rendering.go("linking.show", "Your Telegram chat is linked.")
 
 
-@linking.post("/token")
+@blueprint.post("/token")
 def make_token() -> Response:
     person = guard.signed_in().person
     try:
@@ -56,9 +57,11 @@ def make_token() -> Response:
     return rendering.go("linking.show", "Here is a new token; the old one is dead.")
 
 
-@linking.post("/unlink")
+@blueprint.post("/unlink")
 def unlink() -> Response:
-    chats.unlink(guard.signed_in().person, identity.visitor(request))
+    # Unlinked in Telegram a moment ago: that is what was wanted.
+    with suppress(NoChat):
+        chats.unlink(guard.signed_in().person, identity.visitor(request))
     return rendering.go("linking.show", "The chat is unlinked.")
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from flask import Blueprint, Response, request, session
+from flask import Blueprint, Response, request, session, url_for
 
 from app import identity
 from app.errors import Invalid, ServiceError
@@ -10,21 +10,29 @@ from app.extensions import settings
 from app.services import accounts, messages, sessions
 from app.services.accounts import Registration
 from app.services.people import Person
-from app.web import forms, guard, languages, rendering
+from app.web import forms, guard, languages, rendering, writing
 from app.web.forms import Form
 
-pages = Blueprint("pages", __name__, static_folder="static", static_url_path="/static")
-guard.for_everybody(pages)
+blueprint = Blueprint("pages", __name__, static_folder="static", static_url_path="/static")
+guard.for_everybody(blueprint)
 
 # Somebody who is signed in to the cabinet stays so: the session is asked for with each request.
 ACCESS_SECONDS = int(sessions.LIFETIME.total_seconds())
-LANGUAGE_SECONDS = 365 * 24 * 3600
+YEAR = 365 * 24 * 3600
 HOME = "cabinet.overview"
 # Where a person may be sent after signing in: a page of ours, as this server wrote it.
 _OWN_PAGE = re.compile(r"/(?:cabinet|admin)(?:/[a-z0-9/-]*)?(?:\?[A-Za-z0-9%=&._+-]*)?", re.ASCII)
 
 
-@pages.get("/")
+@blueprint.after_request
+def _may_be_kept(response: Response) -> Response:
+    """A static file asked for by its mark never changes at that address."""
+    if request.endpoint == "pages.static" and "v" in request.args:
+        response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+    return response
+
+
+@blueprint.get("/")
 def first() -> Response:
     if guard.caller() is not None:
         return rendering.go(HOME)
@@ -36,31 +44,31 @@ def first() -> Response:
     )
 
 
-@pages.get("/cabinet/sign-in")
+@blueprint.get("/cabinet/sign-in")
 def sign_in() -> Response:
     if guard.caller() is not None:
         return rendering.go(HOME)
     return sign_in_page(Form({"next": forms.asked(request).text("next")}))
 
 
-@pages.post("/cabinet/sign-in")
+@blueprint.post("/cabinet/sign-in")
 def begin_session() -> Response:
     form = forms.posted(request)
     try:
         person = identity.by_password(request, form.line("username"), form.text("password")).person
     except ServiceError as refused:
         return sign_in_page(form, refused)
-    return _signed_in(person, _own_page(form.text("next")))
+    return _signed_in(person, form)
 
 
-@pages.get("/cabinet/sign-up")
+@blueprint.get("/cabinet/sign-up")
 def sign_up() -> Response:
     if guard.caller() is not None:
         return rendering.go(HOME)
     return _sign_up_page(Form())
 
 
-@pages.post("/cabinet/sign-up")
+@blueprint.post("/cabinet/sign-up")
 def register() -> Response:
     form = forms.posted(request)
     registration = Registration(
@@ -70,10 +78,10 @@ def register() -> Response:
         person = accounts.register(registration, identity.visitor(request))
     except ServiceError as refused:
         return _sign_up_page(form, refused)
-    return _signed_in(person, None, first_page="linking.show")
+    return _signed_in(person, Form({"next": url_for("linking.show")}))
 
 
-@pages.post("/cabinet/sign-out")
+@blueprint.post("/cabinet/sign-out")
 def sign_out() -> Response:
     known = guard.caller()
     if known is not None and known.session_id is not None:
@@ -84,7 +92,7 @@ def sign_out() -> Response:
     return response
 
 
-@pages.post("/cabinet/language")
+@blueprint.post("/cabinet/language")
 def set_language() -> Response:
     form = forms.posted(request)
     code = form.one_of("language", languages.every())
@@ -97,7 +105,7 @@ def set_language() -> Response:
     response.set_cookie(
         languages.COOKIE,
         code,
-        max_age=LANGUAGE_SECONDS,
+        max_age=YEAR,
         secure=settings().https,
         httponly=True,
         samesite="Lax",
@@ -120,11 +128,16 @@ def _sign_up_page(form: Form, refused: ServiceError | None = None) -> Response:
     )
 
 
-def _signed_in(person: Person, path: str | None, first_page: str = HOME) -> Response:
+def _signed_in(person: Person, form: Form) -> Response:
     issued = sessions.begin(person, identity.visitor(request), access_seconds=ACCESS_SECONDS)
     # Nothing that was there before the sign-in outlives it (ASVS 7.2.4).
     session.clear()
-    response = rendering.go_to(path) if path else rendering.go(first_page)
+    guard.now_is(identity.by_access_token(issued.access))
+    if form.text("text"):
+        # What somebody was sending when their session had ended comes back to them.
+        response = writing.write_page(person, form)
+    else:
+        response = rendering.go_to(_own_page(form.text("next")) or url_for(HOME))
     identity.set_cookies(response, issued)
     return response
 

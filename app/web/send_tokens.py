@@ -9,8 +9,8 @@ from app.services import tokens
 from app.web import forms, guard, rendering
 from app.web.forms import Form
 
-send_tokens = Blueprint("send_tokens", __name__, url_prefix="/cabinet/tokens")
-guard.for_members(send_tokens)
+blueprint = Blueprint("send_tokens", __name__, url_prefix="/cabinet/tokens")
+guard.for_members(blueprint)
 
 # How long a token may live, as the form offers it: seconds; no choice is for ever.
 LIFETIMES = {"": None, "7d": 7 * 86400, "30d": 30 * 86400, "365d": 365 * 86400}
@@ -19,12 +19,12 @@ LIFETIMES = {"": None, "7d": 7 * 86400, "30d": 30 * 86400, "365d": 365 * 86400}
 _MADE = "send_token"
 
 
-@send_tokens.get("")
+@blueprint.get("")
 def show() -> Response:
     return _page(Form(), made=session.pop(_MADE, None))
 
 
-@send_tokens.post("")
+@blueprint.post("")
 def make() -> Response:
     form = forms.posted(request)
     try:
@@ -41,7 +41,7 @@ def make() -> Response:
     return rendering.go("send_tokens.show")
 
 
-@send_tokens.post("/<id:token_id>/revoke")
+@blueprint.post("/<id:token_id>/revoke")
 def revoke(token_id: int) -> Response:
     tokens.revoke_send_token(guard.signed_in().person, token_id, identity.visitor(request))
     return rendering.go("send_tokens.show", "The token is revoked and no longer works.")

@@ -13,19 +13,19 @@ from app.services.people import Person
 from app.web import describe, forms, guard, rendering, times
 from app.web.forms import Form
 
-writing = Blueprint("writing", __name__, url_prefix="/cabinet")
-guard.for_members(writing)
+blueprint = Blueprint("writing", __name__, url_prefix="/cabinet")
+guard.for_members(blueprint)
 
 PAGE = 25
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
 
-@writing.get("/send")
+@blueprint.get("/send")
 def write() -> Response:
     return write_page(guard.signed_in().person, Form())
 
 
-@writing.post("/send")
+@blueprint.post("/send")
 def send() -> Response:
     person, form = guard.signed_in().person, forms.posted(request)
     try:
@@ -40,7 +40,7 @@ def send() -> Response:
     return rendering.go("writing.show", "The message is accepted.", message_id=number)
 
 
-@writing.post("/send/preview")
+@blueprint.post("/send/preview")
 def preview() -> Response:
     person, form = guard.signed_in().person, forms.posted(request)
     return rendering.piece(
@@ -48,7 +48,7 @@ def preview() -> Response:
     )
 
 
-@writing.get("/messages")
+@blueprint.get("/messages")
 def history() -> Response:
     person, form = guard.signed_in().person, forms.asked(request)
     try:
@@ -64,7 +64,7 @@ def history() -> Response:
     return rendering.piece("cabinet/history_list.html", page=page, form=form, mark=mark)
 
 
-@writing.get("/messages/<id:message_id>")
+@blueprint.get("/messages/<id:message_id>")
 def show(message_id: int) -> Response:
     message = messages.find(guard.signed_in().person, message_id)
     mark = rendering.fingerprint(rendering.language().code, message)
@@ -75,7 +75,7 @@ def show(message_id: int) -> Response:
     return rendering.piece("cabinet/message_state.html", message=message, mark=mark)
 
 
-@writing.post("/messages/<id:message_id>/retry")
+@blueprint.post("/messages/<id:message_id>/retry")
 def retry(message_id: int) -> Response:
     person = guard.signed_in().person
     try:
@@ -85,7 +85,7 @@ def retry(message_id: int) -> Response:
     return rendering.go("writing.show", "It is sent again.", message_id=message_id)
 
 
-@writing.post("/messages/<id:message_id>/cancel")
+@blueprint.post("/messages/<id:message_id>/cancel")
 def cancel(message_id: int) -> Response:
     person = guard.signed_in().person
     try:
