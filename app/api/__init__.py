@@ -50,6 +50,7 @@ and then the message says `possible_duplicate`.
 """
 
 from flask import Flask
+from flask.json.provider import DefaultJSONProvider
 
 from app.api import (
     auth,
@@ -76,12 +77,20 @@ SECTIONS = (
 )
 
 
+class InLetters(DefaultJSONProvider):
+    """JSON with its fields as their shape has them, in letters rather than escapes."""
+
+    sort_keys = False
+    ensure_ascii = False
+
+
 def register(app: Flask) -> Face:
     """Adds the API to `app`, with its document and the pages that show it.
 
     It renders the failures of every path that no other face owns.
     """
     settings: Settings = app.config["SETTINGS"]
+    app.json = InLetters(app)
     contract.register_ids(app)
     api = documents.serve(app, SECTIONS, __doc__ or "", settings)
     pages.serve(app, api.spec)
