@@ -52,11 +52,10 @@ def handle(app: Flask, faces: Sequence[Face]) -> None:
         failure = kind_of(error)
         owner = next((face for face in faces if face.owns(request.path)), faces[-1])
         response = owner.render(failure)
-        if response.status_code != failure.status:
-            return response  # the face shows another kind: nothing of the real one goes out
         if failure.retry_after is not None:
             response.headers["Retry-After"] = str(max(1, round(failure.retry_after)))
-        if failure.allow:
+        # A face that shows a 405 as something else does not tell what there is.
+        if failure.allow and response.status_code == failure.status:
             response.headers["Allow"] = ", ".join(failure.allow)
         return response
 
