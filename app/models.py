@@ -31,6 +31,11 @@ from app import clock
 from app.extensions import Model
 
 
+def _now() -> datetime:
+    # Looked up at each call: a test moves the clock.
+    return clock.now()
+
+
 def _key() -> Mapped[int]:
     return mapped_column(BigInteger, Identity(), primary_key=True)
 
@@ -66,7 +71,7 @@ class Account(Model):
     disabled_at: Mapped[datetime | None] = _when()
     # Erasure has begun: nothing of the account can be used, its rows are going in batches.
     erased_at: Mapped[datetime | None] = _when()
-    created_at: Mapped[datetime] = _when(default=clock.now)
+    created_at: Mapped[datetime] = _when(default=_now)
 
     @property
     def active(self) -> bool:
@@ -85,12 +90,12 @@ class SignIn(Model):
     # Which refresh token is the valid one; its predecessor is honoured for a few seconds.
     generation: Mapped[int] = mapped_column(server_default=sql("0"))
     rotates: Mapped[bool] = mapped_column(server_default=sql("true"))
-    rotated_at: Mapped[datetime] = _when(default=clock.now)
+    rotated_at: Mapped[datetime] = _when(default=_now)
     access_lifetime: Mapped[int]
     user_agent: Mapped[str] = mapped_column(Text, server_default="")
     network: Mapped[str] = mapped_column(Text, server_default="")
-    created_at: Mapped[datetime] = _when(default=clock.now)
-    last_used_at: Mapped[datetime] = _when(default=clock.now)
+    created_at: Mapped[datetime] = _when(default=_now)
+    last_used_at: Mapped[datetime] = _when(default=_now)
     expires_at: Mapped[datetime] = _when()
     ended_at: Mapped[datetime | None] = _when()
 
@@ -102,7 +107,7 @@ class KnownNetwork(Model):
 
     account_id: Mapped[int] = _ref("account.id", primary_key=True)
     network: Mapped[str] = mapped_column(Text, primary_key=True)
-    last_at: Mapped[datetime] = _when(default=clock.now)
+    last_at: Mapped[datetime] = _when(default=_now)
 
 
 class SendToken(Model):
@@ -119,7 +124,7 @@ class SendToken(Model):
     purpose: Mapped[str | None] = mapped_column(Text)
     prefix: Mapped[str] = mapped_column(Text)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    created_at: Mapped[datetime] = _when(default=clock.now)
+    created_at: Mapped[datetime] = _when(default=_now)
     last_used_at: Mapped[datetime | None] = _when()
     expires_at: Mapped[datetime | None] = _when()
     revoked_at: Mapped[datetime | None] = _when()
@@ -152,7 +157,7 @@ class Chat(Model):
     title: Mapped[str] = mapped_column(Text, server_default="")
     username: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str | None] = mapped_column(Text)
-    linked_at: Mapped[datetime] = _when(default=clock.now)
+    linked_at: Mapped[datetime] = _when(default=_now)
     unlinked_at: Mapped[datetime | None] = _when()
     blocked_at: Mapped[datetime | None] = _when()
 
@@ -175,7 +180,7 @@ class LinkToken(Model):
     account_id: Mapped[int] = _ref("account.id")
     nonce: Mapped[bytes] = mapped_column(LargeBinary)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    created_at: Mapped[datetime] = _when(default=clock.now)
+    created_at: Mapped[datetime] = _when(default=_now)
     expires_at: Mapped[datetime] = _when()
     voided_at: Mapped[datetime | None] = _when()
     used_at: Mapped[datetime | None] = _when()
@@ -203,7 +208,7 @@ class LinkCode(Model):
     language: Mapped[str | None] = mapped_column(Text)
     nonce: Mapped[bytes] = mapped_column(LargeBinary)
     code_hash: Mapped[bytes] = mapped_column(LargeBinary, index=True)
-    created_at: Mapped[datetime] = _when(default=clock.now)
+    created_at: Mapped[datetime] = _when(default=_now)
     expires_at: Mapped[datetime] = _when()
     voided_at: Mapped[datetime | None] = _when()
     used_at: Mapped[datetime | None] = _when()
@@ -321,7 +326,7 @@ class Message(Model):
     telegram_message_ids: Mapped[list[int]] = mapped_column(
         ARRAY(BigInteger), server_default=sql("'{}'")
     )
-    created_at: Mapped[datetime] = _when(default=clock.now)
+    created_at: Mapped[datetime] = _when(default=_now)
     sent_at: Mapped[datetime | None] = _when()
     expires_at: Mapped[datetime | None] = _when()
 
@@ -335,7 +340,7 @@ class Attempt(Model):
     id: Mapped[int] = _key()
     message_id: Mapped[int] = _ref("message.id")
     part: Mapped[int]
-    at: Mapped[datetime] = _when(default=clock.now)
+    at: Mapped[datetime] = _when(default=_now)
     outcome: Mapped[str] = mapped_column(Text)
     code: Mapped[int | None]
     description: Mapped[str | None] = mapped_column(Text)
@@ -353,7 +358,7 @@ class IdempotencyKey(Model):
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
     message_id: Mapped[int | None] = _ref("message.id")
     accepted_status: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime] = _when(default=clock.now)
+    created_at: Mapped[datetime] = _when(default=_now)
 
 
 class Hit(Model):
@@ -365,7 +370,7 @@ class Hit(Model):
     id: Mapped[int] = _key()
     limit: Mapped[str] = mapped_column(Text)
     subject: Mapped[str] = mapped_column(Text)
-    at: Mapped[datetime] = _when(default=clock.now)
+    at: Mapped[datetime] = _when(default=_now)
 
 
 class Bot(Model):
@@ -397,8 +402,8 @@ class Heartbeat(Model):
 
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     kind: Mapped[str] = mapped_column(Text)
-    started_at: Mapped[datetime] = _when(default=clock.now)
-    at: Mapped[datetime] = _when(default=clock.now)
+    started_at: Mapped[datetime] = _when(default=_now)
+    at: Mapped[datetime] = _when(default=_now)
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sql("'{}'"))
 
 
@@ -414,7 +419,7 @@ class Notice(Model):
     # The account that it speaks of, and the chat row that its button undoes.
     account_id: Mapped[int | None] = _ref("account.id", index=True)
     chat_id: Mapped[int | None] = mapped_column(BigInteger)
-    created_at: Mapped[datetime] = _when(default=clock.now)
+    created_at: Mapped[datetime] = _when(default=_now)
 
 
 class PoisonUpdate(Model):
@@ -425,7 +430,7 @@ class PoisonUpdate(Model):
     update_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     error: Mapped[str] = mapped_column(Text)
     shape: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    at: Mapped[datetime] = _when(default=clock.now)
+    at: Mapped[datetime] = _when(default=_now)
 
 
 class AuditEvent(Model):
@@ -435,7 +440,7 @@ class AuditEvent(Model):
     __table_args__ = (Index(None, "account_id", "id"), Index(None, "at"))
 
     id: Mapped[int] = _key()
-    at: Mapped[datetime] = _when(default=clock.now)
+    at: Mapped[datetime] = _when(default=_now)
     kind: Mapped[str] = mapped_column(Text)
     account_id: Mapped[int | None] = _ref("account.id")
     actor_id: Mapped[int | None] = _ref("account.id", "SET NULL", index=True)

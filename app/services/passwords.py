@@ -20,7 +20,13 @@ MAX_BYTES = 1024
 CONCURRENT = 4
 PATIENCE = 10
 
-_hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
+
+def hasher() -> PasswordHasher:
+    """The hasher that everything here uses."""
+    return PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
+
+
+_hasher = hasher()
 _places = threading.BoundedSemaphore(CONCURRENT)
 _COMMON = Path(__file__).with_name("common_passwords.txt")
 
