@@ -2,11 +2,13 @@
 
 Everything they need is served from here; their Content-Security-Policy lets them ask no other host
 and run no inline script. Documents of other faces stand in the application's extensions, as pairs
-of title and address, and are shown beside ours.
+of title and address, and are shown beside ours; `swagger_pages` there names further addresses
+where one of them has a Swagger page to itself.
 """
 
 import json
 import secrets
+from functools import partial
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
@@ -45,15 +47,14 @@ def serve(app: Flask, spec: Any) -> None:
     documents = app.extensions.setdefault("openapi_documents", [])
     documents.insert(0, (spec.title, "/openapi.json"))
     app.register_blueprint(pages)
+    for address, title, url in app.extensions.get("swagger_pages", ()):
+        shown = [{"name": title, "url": url}]
+        app.add_url_rule(address, f"documents.swagger_of.{title}", partial(_swagger, shown))
 
 
 @pages.get("/docs/")
 def show_swagger() -> Response:
-    documents = _documents()
-    page = render_template(
-        "documents/swagger.html", title=documents[0]["name"], documents=documents
-    )
-    return _page(page, _SWAGGER_POLICY)
+    return _swagger(_documents())
 
 
 @pages.get("/redoc/")
@@ -86,6 +87,13 @@ def _documents() -> list[dict[str, str]]:
         {"name": title, "url": url, "page": f"/redoc/{page}"}
         for (title, url), page in zip(listed, pages_of, strict=True)
     ]
+
+
+def _swagger(documents: list[dict[str, str]]) -> Response:
+    page = render_template(
+        "documents/swagger.html", title=documents[0]["name"], documents=documents
+    )
+    return _page(page, _SWAGGER_POLICY)
 
 
 def _page(html: str, policy: str) -> Response:
