@@ -1,5 +1,6 @@
 """What holds for the whole application, whoever adds to it: routes, settings, schema, errors."""
 
+import inspect
 import re
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine
+from sqlalchemy import inspect as look_at
 from werkzeug.routing import Rule
 
 from app import config, errors, failures
@@ -33,6 +35,9 @@ PUBLIC = re.compile(
 )
 # Dialect 2 registers at the address where it changes and removes, too.
 PUBLIC_METHODS = {("POST", "/api/user")}
+
+# What docker-compose.yml asks for and the program never sees: it gets DATABASE_URL.
+COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
 
 
 def rules(app: Flask) -> list[tuple[str, str]]:
@@ -77,7 +82,7 @@ def test_every_setting_is_in_the_readme_and_the_example_and_the_reverse() -> Non
     settings = {setting.name.upper() for setting in config.SETTINGS}
     example = set(re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
     readme = set(re.findall(r"^\| `([A-Z][A-Z_]+)` \|", (ROOT / "README.md").read_text(), re.M))
-    assert example == settings
+    assert example == settings | COMPOSE_ONLY
     assert readme == settings
 
 
@@ -97,7 +102,7 @@ def test_the_models_match_the_migrations(migrated: Engine) -> None:
     with migrated.connect() as connection:
         difference = compare_metadata(MigrationContext.configure(connection), db.metadata)
     assert difference == []
-    assert set(inspect(migrated).get_table_names()) - {"alembic_version"} == set(db.metadata.tables)
+    assert set(look_at(migrated).get_table_names()) - {"alembic_version"} == set(db.metadata.tables)
 
 
 def test_the_migrations_are_one_line(app: Flask) -> None:
@@ -185,8 +190,8 @@ def test_a_failure_nobody_thought_of_is_an_internal_error_without_its_words(app:
 def test_every_celery_task_of_ours_is_registered_and_takes_ids_at_most(app: Flask) -> None:
     celery.loader.import_default_modules()
     ours = {name for name in celery.tasks if not name.startswith("celery.")}
-    assert ours
-    assert all(name.startswith("app.delivery.tasks.") for name in ours)
+    assert ours == {"gonets.drain"}
+    assert not inspect.signature(celery.tasks["gonets.drain"].run).parameters
 
 
 def test_every_status_of_a_message_is_told_in_the_readme() -> None:
