@@ -7,7 +7,12 @@ import sys
 import threading
 from typing import Any
 
-from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from app import create_app, housekeeping
 from app.config import BadSetting
@@ -29,8 +34,9 @@ def _leave_the_logs_alone(**_: Any) -> None:
     """Whoever hears this signal configures logging in Celery's stead: `create_app` has done it."""
 
 
-@worker_init.connect(weak=False)
+@celeryd_after_setup.connect(weak=False)
 def _start(**_: Any) -> None:
+    """Just before Celery takes over SIGTERM: earlier, one would end a call without its record."""
     station().start()
     housekeeping.start(flask_app, _stopping)
 

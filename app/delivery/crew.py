@@ -76,7 +76,7 @@ class Crew:
     def _take_turns(self, connection: Connection) -> bool:
         """Takes turns; returns whether there may be more of them to take."""
         until = monotonic() + DRAIN_SECONDS
-        while monotonic() < until:
+        while monotonic() < until and not connection.invalidated:
             slot = self._budget.wait(connection, self._stopping)
             if slot is None:
                 return False

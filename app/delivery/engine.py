@@ -10,6 +10,7 @@ waits for its pace like any other.
 """
 
 import random
+import secrets
 import threading
 from datetime import datetime
 from time import monotonic, sleep
@@ -31,7 +32,7 @@ CALL_SECONDS = 25.0
 # it must be gone within 30 seconds.
 RECORD_SECONDS = 60.0
 RECORD_SECONDS_STOPPING = 27.0
-RECORD_AGAIN_SECONDS = 0.25
+AGAIN_SECONDS = 0.25
 
 DATABASE_AWAY = (DBAPIError, PoolTimeout)
 
@@ -58,13 +59,21 @@ class Courier:
 
     def claim(self, connection: Connection) -> Turn | None:
         """Begins a turn with the lane that has been due longest; None when none is due."""
-        turn = lanes.claim(connection, began=monotonic())
+        lease_no = secrets.randbits(63)
+        try:
+            turn = lanes.claim(connection, lease_no, began=monotonic())
+        except DATABASE_AWAY:
+            self._unclaim(lease_no)
+            raise
         if turn is not None:
             self._under_way[turn.lane_id] = turn
         return turn
 
     def finish(self, connection: Connection, turn: Turn) -> None:
-        """Sends what the turn is about, and gives the lane back."""
+        """Sends what the turn is about, and gives the lane back.
+
+        It survives the loss of `connection`, which is then `invalidated` and of no more use.
+        """
         try:
             if turn.message is None:
                 self._give_back(turn)
@@ -78,6 +87,17 @@ class Courier:
         earliest = monotonic() + lanes.LEASE_SECONDS - RECORD_SECONDS
         turns = list(self._under_way.values())
         return [(turn.lane_id, turn.lease_no) for turn in turns if turn.began > earliest]
+
+    def _unclaim(self, lease_no: int) -> None:
+        """The claim may have been committed unheard: while its lease lasts, it can be undone."""
+        until = monotonic() + lanes.LEASE_SECONDS
+        while monotonic() < until and not self._stopping.is_set():
+            try:
+                with self.connect() as fresh:
+                    lanes.unclaim(fresh, lease_no)
+                    return
+            except DATABASE_AWAY:
+                sleep(AGAIN_SECONDS)
 
     def _give_back(self, turn: Turn) -> None:
         with self._database.begin() as transaction:
@@ -99,7 +119,8 @@ class Courier:
         made = self._consequence(message, texts, outcome, at, seconds)
         recorded = self._record(connection, turn, message, outcome, made)
         _tell(turn, message, made, recorded, seconds)
-        self._brake(connection, turn, outcome)
+        if not connection.invalidated:
+            self._brake(connection, turn, outcome)
 
     def _consequence(
         self, message: Message, texts: list[str], outcome: Outcome, at: datetime, seconds: float
@@ -137,7 +158,7 @@ class Courier:
             log.warning("an outcome waits for the database", error=type(error).__name__)
             lost = error
         while monotonic() < turn.began + self._patience():
-            sleep(RECORD_AGAIN_SECONDS)
+            sleep(AGAIN_SECONDS)
             try:
                 with self.connect() as fresh:
                     return self._record_once(fresh, turn, message, outcome, made)

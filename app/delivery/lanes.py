@@ -3,8 +3,8 @@
 A lane is the FIFO of one account's messages, and a row. `wake_at` says when it is due; null means
 never, until something happens. A worker that takes a due lane leases it for 30 seconds, during
 which `wake_at` is the end of the lease: a lane whose worker died is due again by itself. Every
-lease has a number, and what is written at a turn's end names it: a worker that was frozen and
-comes back late (a zombie) finds another number and writes nothing.
+lease has a number, drawn by its worker, and what is written at a turn's end names it: a worker
+that was frozen and comes back late (a zombie) finds another number and writes nothing.
 
 A message at the head that has to wait keeps the whole lane waiting, and no other lane. The clock
 is PostgreSQL's, everywhere: workers need not agree on the time.
@@ -79,7 +79,7 @@ _CLAIM = Prepared(
     FOR UPDATE SKIP LOCKED
   )
   , leased AS (
-    UPDATE lane SET lease_no = lease_no + 1,
+    UPDATE lane SET lease_no = :lease_no,
       leased_until = now() + make_interval(secs => :lease),
       wake_at = now() + make_interval(secs => :lease)
     FROM due WHERE lane.id = due.id
@@ -128,18 +128,21 @@ _CLAIM = Prepared(
           ORDER BY wake_at LIMIT 1) IS NOT NULL AS more
   FROM leased LEFT JOIN marked ON true LEFT JOIN overdue ON true
 """,
+    lease_no="bigint",
     lease="float8",
 )
 
 
-def claim(connection: Connection, *, began: float) -> Turn | None:
+def claim(connection: Connection, lease_no: int, *, began: float) -> Turn | None:
     """Leases the lane that has been due longest and marks its head as `sending`; None: none is due.
+
+    `lease_no` is a number that no other lease has; `began` is the monotonic time of this claim.
 
     The mark is committed before anything is sent. A head that is found marked already was left by
     a worker that died: it may have been sent, so it is `possible_duplicate` from now on. One that
     was half sent to another chat begins again; one that has expired is ended here.
     """
-    row = _CLAIM(connection, lease=LEASE_SECONDS).one_or_none()
+    row = _CLAIM(connection, lease_no=lease_no, lease=LEASE_SECONDS).one_or_none()
     if row is None:
         return None
     message = None
@@ -165,6 +168,25 @@ def claim(connection: Connection, *, began: float) -> Turn | None:
         row.expired_id,
         row.bot_failures,
         row.more,
+    )
+
+
+def unclaim(connection: Connection, lease_no: int) -> None:
+    """Undoes a claim that may have succeeded unheard, its connection having been lost: nothing was
+    sent under this lease, and only its worker knows it."""
+    connection.execute(
+        text("""
+          WITH freed AS (
+            UPDATE lane SET leased_until = NULL,
+              wake_at = CASE WHEN hold_reason IS NULL THEN now() END
+            WHERE lease_no = :lease_no AND leased_until IS NOT NULL
+            RETURNING id, hold_reason
+          )
+          UPDATE message SET reason = hold_reason,
+            status = CASE WHEN hold_reason IS NULL THEN 'queued' ELSE 'held' END
+          FROM freed WHERE lane_id = freed.id AND status = 'sending'
+        """),
+        {"lease_no": lease_no},
     )
 
 

@@ -94,6 +94,27 @@ def test_a_worker_that_was_frozen_before_its_call_does_not_make_it(
     assert (row.status, row.possible_duplicate) == ("queued", False)
 
 
+def test_a_claim_whose_commit_was_lost_from_sight_is_undone(
+    anna: Correspondent, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = anna.posts()
+    real = lanes.claim
+
+    def claim(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        assert real(connection, *args, **kwargs) is not None
+        connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lanes, "claim", claim)
+        with pytest.raises(engine_module.DATABASE_AWAY):
+            worker.claims()
+    assert anna.message(message_id).status == "queued"
+    for other in workers(anna.app):
+        other.turns()
+    row = anna.message(message_id)
+    assert (row.status, row.possible_duplicate) == ("sent", False)
+
+
 def test_a_record_whose_commit_was_lost_from_sight_is_repeated_without_effect(
     anna: Correspondent, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

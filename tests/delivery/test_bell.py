@@ -1,0 +1,123 @@
+"""The bell: nobody waits for it, and a broker that is away costs nothing."""
+
+import os
+import threading
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+from flask import Flask
+from redis import Redis
+
+from app import metrics
+from app.delivery import bell as bell_module
+from app.delivery.bell import Bell
+from app.extensions import celery
+from embedded import Servers
+from sandbox.client import wait_for
+
+
+@pytest.fixture
+def queue(app: Flask, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
+    """The broker, empty, and this process connected to it anew."""
+    monkeypatch.setattr(bell_module, "PAUSE_SECONDS", 0.2)
+    celery.init_app(app)
+    celery._after_fork()  # its connections may lead to the broker of another test
+    with Redis.from_url(servers.redis_url) as redis:
+        redis.flushall()
+        yield redis
+    celery._after_fork()
+
+
+def rung(queue: Redis) -> int:
+    length = queue.llen("gonets")
+    assert isinstance(length, int)
+    return length
+
+
+def test_a_bell_wakes_a_worker_and_carries_nothing(queue: Redis) -> None:
+    Bell().ring()
+    wait_for(lambda: rung(queue) == 1)
+    payload = str(queue.lrange("gonets", 0, -1))
+    assert "gonets.drain" in payload
+    assert '"argsrepr": "()"' in payload
+
+
+def test_a_burst_rings_a_few_times_only(queue: Redis) -> None:
+    bell = Bell()
+    for _ in range(1000):
+        bell.ring()
+    wait_for(lambda: rung(queue) >= 1)
+    threading.Event().wait(0.1)
+    assert rung(queue) < 100
+
+
+def test_a_dead_broker_costs_the_ringer_nothing_and_is_forgotten_when_it_is_back(
+    queue: Redis, servers: Servers
+) -> None:
+    bell, failed = Bell(), metrics.bells.labels("failed")._value
+    before = failed.get()
+    servers.valkey.kill()
+    try:
+        began = monotonic()
+        for _ in range(100):
+            bell.ring()
+        assert monotonic() - began < 0.1
+        wait_for(lambda: failed.get() > before)
+    finally:
+        servers.valkey.start()
+    bell.ring()
+    wait_for(lambda: rung(queue) >= 1)
+
+
+def test_a_frozen_broker_costs_the_ringer_nothing(queue: Redis, servers: Servers) -> None:
+    bell, failed = Bell(), metrics.bells.labels("failed")._value
+    before = failed.get()
+    servers.valkey.freeze()
+    try:
+        began = monotonic()
+        for _ in range(100):
+            bell.ring()
+        assert monotonic() - began < 0.1
+        wait_for(lambda: failed.get() > before, within=15)
+    finally:
+        servers.valkey.thaw()
+    bell.ring()
+    wait_for(lambda: rung(queue) >= 1)
+
+
+def test_a_dead_broker_is_complained_about_rarely(
+    queue: Redis,
+    servers: Servers,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(bell_module, "PAUSE_SECONDS", 0.01)
+    bell, failed = Bell(), metrics.bells.labels("failed")._value
+    before = failed.get()
+    servers.valkey.kill()
+    try:
+
+        def failed_often() -> bool:
+            bell.ring()
+            return bool(failed.get() > before + 5)
+
+        wait_for(failed_often)
+    finally:
+        servers.valkey.start()
+    assert caplog.text.count("the broker is away") == 1
+
+
+def test_a_forked_child_rings_with_a_thread_of_its_own(queue: Redis) -> None:
+    bell_module.ring()
+    wait_for(lambda: rung(queue) == 1)
+    child = os.fork()
+    if child == 0:
+        bell_module.ring()
+        threading.Event().wait(5)
+        os._exit(0)
+    try:
+        wait_for(lambda: rung(queue) == 2)
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
