@@ -111,7 +111,10 @@ def log_out(call: Call) -> Response:
     answers={201: {"status": "Сообщение создано"}, 200: LAST},
 )
 def send_or_show(call: Call) -> Json | Response:
-    """Sends a message, or shows the last N for `last N`; `name` must be the caller's."""
+    """Sends a message, or shows the last ones; `name` must be the caller's.
+
+    A text that is `last` and a number, and nothing else, asks for so many, 100 at most.
+    """
     if not accounts.is_called(call.person, call["name"]):
         raise Forbidden
     if asked := _LAST.fullmatch(call["text"]):

@@ -3,6 +3,8 @@
 Schemas come from the documented examples: what a declaration shows is what the document says.
 """
 
+import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,12 +59,12 @@ def schema_of(example: Any) -> dict[str, Any]:
 
 
 def _operation(dialect: Dialect, operation: Operation) -> dict[str, Any]:
-    summary, _, more = (operation.view.__doc__ or "").partition("\n\n")
+    told = inspect.getdoc(operation.view) or ""
     own_credential = operation.known_by is dialect.known_by
     described: dict[str, Any] = {
         "operationId": operation.view.__name__,
-        "summary": summary.strip(),
-        "description": more.strip(),
+        "summary": re.split("[;.]", told)[0],
+        "description": told,
         "security": [{name: []} for name in dialect.security] if own_credential else [],
         "responses": {
             str(status): _response("The usual answer.", schema_of(example))

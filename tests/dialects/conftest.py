@@ -2,6 +2,7 @@
 and somebody with Telegram, for whom is done at once what the bot would do.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,15 +52,19 @@ def _check(answer: TestResponse, operation: dict[str, Any], document: dict[str, 
 
 
 @pytest.fixture
-def make_app(make_app: MakeApp) -> MakeApp:
-    """Applications whose test clients have read the documents."""
+def make_app(make_app: MakeApp) -> Iterator[MakeApp]:
+    """Applications whose test clients have read the documents, for as long as the test goes on."""
+    made: list[Flask] = []
 
     def make(**settings: str) -> Flask:
         app = make_app(**settings)
         app.test_client_class = ReadingClient
+        made.append(app)
         return app
 
-    return make
+    yield make
+    for app in made:
+        app.test_client_class = None
 
 
 @dataclass(frozen=True)
