@@ -18,7 +18,7 @@ from app.config import BadSetting, Settings
 from app.telegram import bot_api
 
 # What a stopping process gives to replies under way and to the lease, seconds each.
-FAREWELL = 0.6
+FAREWELL = 0.5
 
 
 def run(app: Flask) -> None:

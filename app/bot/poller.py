@@ -33,7 +33,7 @@ OTHER_POLLER_PAUSE = (5.0, 10.0)
 WAIT_FOR_LEASE = 0.2
 # How often an update is tried that fails because the database is away, before it is set aside.
 TRIES = 5
-CONFIRM_SECONDS = 0.7
+CONFIRM_SECONDS = 0.5
 REJECTED = (
     "Telegram rejects TELEGRAM_BOT_TOKEN, or TELEGRAM_API_URL is wrong: nothing is sent or received"
     " until this is corrected and everything restarted"
@@ -106,7 +106,8 @@ class Poller:
             self._pause()
 
     def _poll(self) -> Outcome:
-        return self._api.get_updates(self._offset, POLL_SECONDS)
+        """After trouble the first call is a short one: that it is over is known at once."""
+        return self._api.get_updates(self._offset, 0 if self._complaint else POLL_SECONDS)
 
     def _call(self, method: Callable[[], Outcome]) -> Outcome:
         self._calling = True
