@@ -26,9 +26,17 @@ _LIKE_A_TOKEN = re.compile(r"[0-9A-Fa-f]{60}")
 def handle(event: Event) -> list[Reply]:
     """Does what `event` asks for and gives the replies. A failure that services name becomes a
     reply; anything else is raised."""
+    try:
+        return _do(event)
+    except ServiceError as error:
+        log.warning("bot_refused", code=error.code)
+        return _trouble(event)
+
+
+def _do(event: Event) -> list[Reply]:
     match event:
-        case Wrote():
-            return _wrote(event)
+        case Wrote(person=person):
+            return [_answer(event, Listener(person.telegram_id, person.language))]
         case Pressed():
             return _pressed(event)
         case Membership(telegram_id, blocked):
@@ -39,13 +47,14 @@ def handle(event: Event) -> list[Reply]:
     return []
 
 
-def _wrote(event: Wrote) -> list[Reply]:
-    listener = Listener(event.person.telegram_id, event.person.language)
-    try:
-        return [_answer(event, listener)]
-    except ServiceError as error:
-        log.warning("bot_refused", code=error.code)
-        return [listener.hears(words.TROUBLE)]
+def _trouble(event: Event) -> list[Reply]:
+    match event:
+        case Wrote(person=person):
+            return [Listener(person.telegram_id, person.language).hears(words.TROUBLE)]
+        case Pressed(person=person, callback_id=callback_id):
+            note = words.TROUBLE.to(person.language)
+            return [Acknowledge(person.telegram_id, callback_id, note)]
+    return []
 
 
 def _answer(event: Wrote, listener: Listener) -> Reply:

@@ -13,8 +13,8 @@ from typing import Generic, TypeVar
 
 Task = TypeVar("Task")
 
-# "Short bursts" are fine, says Telegram's FAQ; it gives no number. A press has two answers, its note
-# and the changed message; more at once would have no room for the jitter of the network.
+# "Short bursts" are fine, says Telegram's FAQ; it gives no number. A press has two answers, its
+# note and the changed message; more at once would leave no room for the network's jitter.
 BURST = 2
 
 

@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -24,6 +25,8 @@ from app.services import polling
 from app.telegram import BotApi, BotBroken, Ok, OtherPoller, Outcome, Wait, WebhookActive
 
 log = logs.get(__name__)
+
+APP = Path(__file__).parents[1]
 
 POLL_SECONDS = 25
 # After failures in a row: doubling, from the first to the longest.
@@ -174,9 +177,7 @@ class Poller:
 
     def _set_aside(self, number: int, update: Any, error: Exception) -> bool:
         """Keeps what an update looked like; false if the database does not take it now."""
-        # Not the exception's text: a driver's has values in it.
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        name = f"{type(error).__name__} at {where.name}:{where.lineno}"
+        name = _named(error)
         try:
             with self._app.app_context():
                 polling.set_aside(number, name, updates.shape(update))
@@ -190,7 +191,7 @@ class Poller:
         """Says once what is wrong, does what may help, and waits."""
         match outcome:
             case OtherPoller():
-                self._say_once("another program polls this bot with the same token; stop it")
+                self._say_once("another call of getUpdates took over: who else polls for this bot?")
                 self._stop.wait(random.uniform(*OTHER_POLLER_PAUSE))
                 return
             case WebhookActive():
@@ -242,6 +243,14 @@ class Poller:
             last.daemon = True
             last.start()
             last.join(CONFIRM_SECONDS)
+
+
+def _named(error: Exception) -> str:
+    """What was raised and where in our code; not its text: a driver's has values in it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(APP)]
+    where = ours[-1]
+    return f"{type(error).__name__} at {Path(where.filename).stem}.{where.name}:{where.lineno}"
 
 
 def _numbered(update: Any) -> tuple[int, Any]:

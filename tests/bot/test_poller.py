@@ -11,11 +11,12 @@ from flask import Flask
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from app.bot import handlers, poller
+from app.bot import handlers, poller, words
 from app.bot.poller import Poller
 from app.bot.replies import Reply
 from app.config import Settings
-from app.services import polling
+from app.errors import Unavailable
+from app.services import chats, polling
 from app.telegram import BotApi, NotSent, Ok, Outcome, bot_api
 from sandbox.client import Sandbox, User
 from tests.bot.conftest import LinkToken, owner_of
@@ -232,8 +233,30 @@ def test_an_update_that_breaks_its_handler_is_set_aside_without_its_contents(
     assert len(here.heard.replies) == 2
     assert sandbox.pending_updates() == []
     [(_, error)] = poisoned(database)
-    assert error.startswith("ValueError at handle:")
+    assert error.startswith("ValueError at poller._attempt:")
     assert "secret" not in error
+
+
+@pytest.mark.parametrize("update", ["message", "press"])
+def test_whatever_services_refuse_becomes_an_answer(
+    sandbox: Sandbox,
+    here: Here,
+    database: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    update: str,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(chats, "owner_of", refuse)
+    person = {"id": 5, "is_bot": False, "first_name": "Anna"}
+    message = {"message_id": 1, "chat": {"id": 5, "type": "private"}, "from": person, "text": "x"}
+    press = {"id": "1", "from": person, "message": message, "data": "undo:1"}
+    sandbox.inject({"message": message} if update == "message" else {"callback_query": press})
+    here.steps(1)
+    [reply] = here.heard.replies
+    assert reply.text == words.TROUBLE.en
+    assert poisoned(database) == []
 
 
 def test_an_update_is_no_poison_while_the_database_is_away(
