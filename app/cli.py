@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import click
 from flask import Flask
+from flask.cli import with_appcontext
 
 from app import clock
 from app.errors import ServiceError
 from app.extensions import settings
-from app.services import accounts, retention
+from app.services import accounts, operations, retention
 from app.services.accounts import Registration
 from app.services.people import Visitor
 
@@ -21,7 +22,7 @@ BY_COMMAND = Visitor(network="command line")
 
 def register(app: Flask) -> None:
     """Adds the commands to `app`."""
-    for command in (create_admin, set_password, prune):
+    for command in (create_admin, set_password, prune, pause, resume):
         app.cli.add_command(command)
 
 
@@ -29,6 +30,7 @@ def register(app: Flask) -> None:
 @click.argument("username")
 @click.option("--name", help="What greetings call them; the username by default.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@with_appcontext
 def create_admin(username: str, name: str | None, password_stdin: bool) -> None:
     """Make an account that may enter /admin."""
     registration = Registration(username, _password(password_stdin), name)
@@ -42,6 +44,7 @@ def create_admin(username: str, name: str | None, password_stdin: bool) -> None:
 @click.command()
 @click.argument("username")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@with_appcontext
 def set_password(username: str, password_stdin: bool) -> None:
     """Set an account's password; all its sessions end."""
     try:
@@ -54,11 +57,28 @@ def set_password(username: str, password_stdin: bool) -> None:
 
 @click.command()
 @click.option("--days", type=click.IntRange(min=1), help="RETENTION_DAYS by default.")
+@with_appcontext
 def prune(days: int | None) -> None:
     """Remove finished messages older than this many days, and what else has expired."""
     before = clock.now() - timedelta(days=days or settings().retention_days)
     removed = retention.erase_some() + retention.prune(before)
     click.echo(f"{removed} rows removed.")
+
+
+@click.command()
+@with_appcontext
+def pause() -> None:
+    """Stop all delivery, in every worker; messages are accepted and wait."""
+    operations.pause(BY_COMMAND)
+    click.echo("Delivery is paused; `flask resume` lets it go on.")
+
+
+@click.command()
+@with_appcontext
+def resume() -> None:
+    """Let delivery go on."""
+    operations.resume(BY_COMMAND)
+    click.echo("Delivery goes on.")
 
 
 def _password(from_stdin: bool) -> str:

@@ -88,10 +88,13 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    route = request.url_rule.rule if request.url_rule else None
+    if route in PROBES and response.status_code == 200:
+        return response
     log.info(
         "request",
         method=request.method,
-        route=request.url_rule.rule if request.url_rule else None,
+        route=route,
         status=response.status_code,
         ms=round((time.perf_counter() - g.started) * 1000, 1),
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from app import clock
 from app.delivery import outbox
@@ -72,19 +73,25 @@ def delivery() -> Delivery:
     )
 
 
-def pause(admin: Person, visitor: Visitor) -> None:
-    """Stops all sending until `resume`; messages are accepted and wait."""
+def pause(visitor: Visitor, admin: Person | None = None) -> None:
+    """Stops all sending until `resume`; messages are accepted and wait. `admin` is who did it,
+    null for the command line."""
     with transaction() as session:
         outbox.pause(session)
-        audit.record(session, "delivery_paused", admin.id, visitor, actor_id=admin.id)
+        _note(session, "delivery_paused", visitor, admin)
 
 
-def resume(admin: Person, visitor: Visitor) -> None:
+def resume(visitor: Visitor, admin: Person | None = None) -> None:
     """Lets the messages go out again."""
     with transaction() as session:
         outbox.resume(session)
-        audit.record(session, "delivery_resumed", admin.id, visitor, actor_id=admin.id)
+        _note(session, "delivery_resumed", visitor, admin)
     outbox.ring()
+
+
+def _note(session: Session, kind: str, visitor: Visitor, admin: Person | None) -> None:
+    admin_id = admin.id if admin else None
+    audit.record(session, kind, admin_id, visitor, actor_id=admin_id)
 
 
 def _newest_attempts() -> Select[Any]:

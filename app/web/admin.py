@@ -38,13 +38,13 @@ def health() -> Response:
 
 @blueprint.post("/pause")
 def pause() -> Response:
-    operations.pause(guard.admin().person, identity.visitor(request))
+    operations.pause(identity.visitor(request), guard.admin().person)
     return rendering.go("admin.health", "Delivery is paused.")
 
 
 @blueprint.post("/resume")
 def resume() -> Response:
-    operations.resume(guard.admin().person, identity.visitor(request))
+    operations.resume(identity.visitor(request), guard.admin().person)
     return rendering.go("admin.health", "Delivery goes on.")
 
 
