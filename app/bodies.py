@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from flask import Request
 
-from app.errors import Invalid, Malformed, UnsupportedMediaType
+from app.errors import Invalid, Malformed, TooLarge, UnsupportedMediaType
 
 MAX_DEPTH = 20
 MAX_FIELDS = 1000
@@ -22,6 +22,17 @@ _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"')
 _BRACKETS = re.compile(r"[\[\]{}]")
 
 
+def raw(request: Request) -> bytes:
+    """The bytes of the body. Raises `TooLarge`, for one that comes in chunks too."""
+    body = request.get_data()
+    # Of a body without a length Werkzeug gives the beginning, as much as the limit allows.
+    if request.content_length is None and len(body) >= (
+        request.max_content_length or len(body) + 1
+    ):
+        raise TooLarge
+    return body
+
+
 def json_object(request: Request) -> dict[str, Any]:
     """The JSON object that is the body of `request`.
 
@@ -29,14 +40,14 @@ def json_object(request: Request) -> dict[str, Any]:
     what is not JSON, `Invalid` for JSON that is no object.
     """
     _require_plain_json(request)
-    return parse_object(request.get_data())
+    return parse_object(raw(request))
 
 
 def json_or_form(request: Request) -> dict[str, Any]:
     """The fields of a JSON or form body; none may be there twice. Raises as `json_object`."""
     if request.mimetype == "application/x-www-form-urlencoded":
         _refuse_compressed(request)
-        return _unique(_urlencoded(request.get_data()))
+        return _unique(_urlencoded(raw(request)))
     if request.mimetype == "multipart/form-data":
         _refuse_compressed(request)
         if request.files:
@@ -45,13 +56,13 @@ def json_or_form(request: Request) -> dict[str, Any]:
     return json_object(request)
 
 
-def parse_object(raw: bytes) -> dict[str, Any]:
-    """`raw` as one JSON object. Raises `Malformed`, which says where it stopped being JSON, and
+def parse_object(body: bytes) -> dict[str, Any]:
+    """`body` as one JSON object. Raises `Malformed`, which says where it stopped being JSON, and
     `Invalid` when it is JSON but no object."""
-    if not raw.strip():
+    if not body.strip():
         raise Malformed("The body is empty; a JSON object is expected.")
     try:
-        text = raw.decode("utf-8")
+        text = body.decode("utf-8")
         _refuse_depth(text)
         value = json.loads(
             text,

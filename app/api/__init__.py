@@ -49,6 +49,8 @@ arrive in the order in which they were accepted; only a call whose answer was lo
 and then the message says `possible_duplicate`.
 """
 
+from typing import Any
+
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
@@ -82,6 +84,14 @@ class InLetters(DefaultJSONProvider):
 
     sort_keys = False
     ensure_ascii = False
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        written = super().dumps(obj, **kwargs)
+        try:
+            written.encode()
+        except UnicodeEncodeError:  # half a surrogate pair, which UTF-8 has no bytes for
+            return super().dumps(obj, ensure_ascii=True, **kwargs)
+        return written
 
 
 def register(app: Flask) -> Face:

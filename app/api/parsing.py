@@ -68,7 +68,7 @@ def refuse_query(request: Request) -> None:
 def refuse_body(request: Request) -> None:
     """Raises `Invalid`, `Malformed` or `UnsupportedMediaType` for a body that says anything: the
     operation takes none. An empty JSON object says nothing."""
-    if request.get_data() and (unknown := bodies.json_object(request)):
+    if bodies.raw(request) and (unknown := bodies.json_object(request)):
         raise Invalid(fields=_by_field(dict.fromkeys(unknown, ["Unknown field."])))
 
 
@@ -86,7 +86,7 @@ def text_body(request: Request) -> str:
     Raises `Malformed` when it is not UTF-8.
     """
     try:
-        return request.get_data().decode("utf-8")
+        return bodies.raw(request).decode("utf-8")
     except UnicodeDecodeError:
         raise Malformed("The body is not UTF-8.") from None
 

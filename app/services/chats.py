@@ -25,6 +25,7 @@ from app.services.people import Person, TelegramPerson, Visitor
 
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 CODE_LENGTH = 8
+_HYPHENS = "-\u2010\u2011\u2012\u2013\u2014"
 CODE_LIFETIME = timedelta(minutes=10)
 # The bot is the visitor when an update, not a request, is what happened.
 BY_BOT = Visitor(network="telegram")
@@ -208,7 +209,7 @@ def settle(session: Session, account_id: int) -> None:
 
 def normalised(code: str) -> str:
     """A link code as it is compared: upper case, without spaces and hyphens."""
-    return "".join(c for c in code.upper() if c not in " \t-\u2010\u2011\u2012\u2013\u2014\u00a0")
+    return "".join(c for c in code.upper() if not c.isspace() and c not in _HYPHENS)
 
 
 def _count_guess(person: Person) -> int:

@@ -1,0 +1,50 @@
+"""People with a linked chat, and messages whose fate a test decides."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+
+from app.services import chats
+from app.services.people import TelegramPerson
+from tests.conftest import Member
+
+Settle = Callable[..., None]
+_telegram_ids = itertools.count(7_000_000)
+
+
+@pytest.fixture
+def code_of_a_chat(app: Flask) -> Callable[..., str]:
+    """The code that the bot answers in a chat: a new one, or that with `telegram_id`."""
+
+    def code(telegram_id: int | None = None, title: str = "Anna") -> str:
+        person = TelegramPerson(telegram_id or next(_telegram_ids), title, "anna_t", "ru")
+        with app.app_context():
+            return chats.link_code(person)
+
+    return code
+
+
+@pytest.fixture
+def settle(database: Engine) -> Settle:
+    """Gives a message another state, as the delivery engine would: `settle(7, status="sent")`."""
+
+    def settle(message_id: int, **columns: Any) -> None:
+        assignments = ", ".join(f"{name} = :{name}" for name in columns)
+        with database.connect() as connection:
+            connection.execute(
+                text(f"UPDATE message SET {assignments} WHERE id = :id"),
+                {"id": message_id, **columns},
+            )
+
+    return settle
+
+
+@pytest.fixture
+def linked_alice(alice: Member, code_of_a_chat: Callable[..., str]) -> Member:
+    """Alice, with a Telegram chat."""
+    assert alice.post("/v1/chat", {"code": code_of_a_chat()}).status_code == 201
+    return alice
