@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 
 from app import clock
 from app.extensions import db
-from app.models import OPEN, Direction, Message, Status
+from app.models import OPEN, Direction, Lane, Message, Status
 from app.services.people import Person
 
 DAYS = 30
@@ -50,7 +50,9 @@ def daily(person: Person, zone: tzinfo, days: int = DAYS) -> list[Day]:
 
 def waiting(person: Person) -> int:
     """How many of a person's messages are held, queued or being sent."""
-    mine = select(func.count()).where(Message.account_id == person.id, Message.status.in_(OPEN))
+    # By the lane: the index of open messages begins with it.
+    lane = select(Lane.id).where(Lane.account_id == person.id).scalar_subquery()
+    mine = select(func.count()).where(Message.lane_id == lane, Message.status.in_(OPEN))
     return db.session.scalar(mine) or 0
 
 
