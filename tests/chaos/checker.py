@@ -153,12 +153,21 @@ class _Check:
             yield "is said to be a possible duplicate, and nothing went wrong with it"
         if not row.possible_duplicate and self._must_be_double(post):
             yield "may have come twice, and does not say so"
-        calls = len(self._calls[post.text])
-        if calls > len(row.attempts):
-            yield f"tells of {len(row.attempts)} attempts, {calls} calls were made"
+        yield from self._lies_of_attempts(post, row)
         shown = self.history.shown.get(row.id)
         if shown is not None:
             yield from _differences(shown, row)
+
+    def _lies_of_attempts(self, post: Post, row: Row) -> Iterator[str]:
+        """Attempts that hide a call, or tell another answer than Telegram gave."""
+        calls = sorted(self._calls[post.text], key=lambda call: call.n)
+        if len(calls) > len(row.attempts):
+            yield f"tells of {len(row.attempts)} attempts, {len(calls)} calls were made"
+        if len(calls) != len(row.attempts):
+            return
+        for call, attempt in zip(calls, row.attempts, strict=True):
+            if attempt.code != call.code and not self._is_unknowable(call):
+                yield f"says {attempt.code} of a call that was answered with {call.code}"
 
     def _ids_are_true(self, row: Row, copies: list[_Copy]) -> bool:
         known = {(copy.part, copy.line.message_id) for copy in copies}

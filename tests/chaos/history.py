@@ -3,6 +3,7 @@
 Plain values; `checker` judges them. Times are seconds since the epoch, all of one machine.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sandbox.journal import Accepted, Call
@@ -63,7 +64,7 @@ class Row:
     parts: int
     parts_sent: int
     possible_duplicate: bool
-    telegram_message_ids: tuple[int, ...]
+    telegram_message_ids: Sequence[int]
     attempts: tuple[Attempt, ...] = ()
 
 

@@ -14,7 +14,7 @@ def kills_in_flight(history: History, kills: list[float]) -> int:
 
 
 def longest_pause(history: History, kills: list[float]) -> float:
-    """Seconds from a kill to the next call for a message that it hit: the longest; 0 without."""
+    """Seconds from a kill until a message that it hit was taken up again: the longest, or 0."""
     return max((pause for _, pause in _hits(history, kills)), default=0.0)
 
 
@@ -38,6 +38,5 @@ def _hits(history: History, kills: list[float]) -> Iterator[tuple[float, float]]
                     if not call.at <= moment <= (call.answered_at or moment):
                         continue
                     found = [at for at in lost if moment < at < moment + FOUND_WITHIN]
-                    again = [later.at for later in calls[text] if later.at > moment]
-                    if found and again:
-                        yield moment, min(again) - moment
+                    if found:
+                        yield moment, min(found) - moment

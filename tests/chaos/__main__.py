@@ -1,0 +1,79 @@
+"""`./dev chaos`: plays the scenarios and prints what came of them; fails on any violation.
+
+Half of the scenarios mostly wait. They are played at the same time as the others, by a second
+process of this program on servers of its own.
+"""
+
+import argparse
+import logging
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.chaos import report
+from tests.chaos.scenarios import ALL, BUSY, WAITING, play
+from tests.chaos.scene import Result
+
+
+def main() -> int:
+    """Plays what was asked for; 0 if every promise was kept."""
+    logging.disable(logging.WARNING)
+    options = _options()
+    if options.into:
+        results = play(options.only, options.seed, options.messages)
+        Path(options.into).write_bytes(pickle.dumps(results))
+        return 0
+    began = time.monotonic()
+    played: list[tuple[int, Result]] = []
+    for seed in range(options.seed, options.seed + options.seeds):
+        say(f"seed {seed}: a few minutes …")
+        results = _play(options.only, seed, options.messages)
+        played += [(seed, result) for result in results]
+    say(report.table(played))
+    say(report.words(played))
+    say(report.bound(sum(result.messages for _, result in played)))
+    say(f"{time.monotonic() - began:.0f} s in all")
+    return 0 if all(result.kept for _, result in played) else 1
+
+
+def say(words: str) -> None:
+    sys.stdout.write(f"{words}\n\n")
+    sys.stdout.flush()
+
+
+def _play(only: list[str] | None, seed: int, messages: int) -> list[Result]:
+    if only:
+        return play(only, seed, messages)
+    with tempfile.NamedTemporaryFile(suffix=".chaos") as into:
+        arguments = ["--seed", str(seed), "--messages", str(messages), "--into", into.name]
+        names = [one.__name__ for one in WAITING]
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos", *arguments, "--only", *names]
+        )
+        try:
+            results = play([one.__name__ for one in BUSY], seed, messages)
+            if child.wait() != 0:
+                raise SystemExit("the second process failed; its reason stands above")
+        finally:
+            child.terminate()
+        waiting: list[Result] = pickle.loads(into.read())
+        return results + waiting
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./dev chaos", description="Kills, freezes and takes away parts under load."
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the first seed (1)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many of them (1)")
+    parser.add_argument("--messages", type=int, default=1000, help="in the largest scenario (1000)")
+    parser.add_argument("--only", nargs="+", choices=ALL, metavar="NAME", help=", ".join(ALL))
+    parser.add_argument("--into", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
