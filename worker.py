@@ -3,6 +3,7 @@
 Delivery begins before the broker is reached and goes on without it.
 """
 
+import os
 import sys
 import threading
 from typing import Any
@@ -26,6 +27,9 @@ except BadSetting as error:
 
 __all__ = ["celery"]
 
+# A worker that was told to end is gone by then, come what may.
+GONE_SECONDS = 29.5
+
 _stopping = threading.Event()
 
 
@@ -45,6 +49,10 @@ def _start(**_: Any) -> None:
 def _stop(**_: Any) -> None:
     _stopping.set()
     station().stop()
+    # Calls keep their deadlines, but a name server that hangs knows none.
+    last_resort = threading.Timer(GONE_SECONDS, os._exit, (1,))
+    last_resort.daemon = True
+    last_resort.start()
 
 
 @worker_shutdown.connect(weak=False)

@@ -264,6 +264,8 @@ _ENGINE = {
     "pool_size": 20,
     "max_overflow": 10,
     "pool_timeout": 3,
+    # The connection used last is used next: it has its statements prepared and its memory warm.
+    "pool_use_lifo": True,
     "pool_pre_ping": True,
     # What a statement is given - texts, hashes - must not stand in an exception's words.
     "hide_parameters": True,
@@ -294,6 +296,9 @@ _CELERY = {
     "task_acks_late": False,
     "task_publish_retry": False,
     "task_default_queue": "gonets",
+    # Sending is waiting; and a fork would take threads and connections along.
+    "worker_pool": "threads",
+    "worker_concurrency": 12,
     "worker_prefetch_multiplier": 1,
     "worker_hijack_root_logger": False,
     "worker_send_task_events": True,

@@ -66,7 +66,7 @@ class Courier:
             self._unclaim(lease_no)
             raise
         if turn is not None:
-            self._under_way[turn.lane_id] = turn
+            self._under_way[turn.lease_no] = turn
         return turn
 
     def finish(self, connection: Connection, turn: Turn) -> None:
@@ -80,7 +80,7 @@ class Courier:
             else:
                 self._deliver(connection, turn, turn.message)
         finally:
-            self._under_way.pop(turn.lane_id, None)
+            self._under_way.pop(turn.lease_no, None)
 
     def leases(self) -> list[tuple[int, int]]:
         """Lane and lease number of the turns under way whose lease may be prolonged."""
