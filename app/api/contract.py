@@ -108,37 +108,35 @@ class Section:
         view reads query and body.
         """
 
+        failures = {*fails, *_failures(by, method, path)}
+
         def declare(view: View) -> View:
-            more = dict(documents or {})
-            responses = _responses(answer, {*fails, *_failures(by, method, path)})
-            summary, _, description = inspect.cleandoc(view.__doc__ or "").partition("\n")
-            documented = {
-                "operationId": _camel(view.__name__),
-                "summary": summary,
-                "description": unwrapped(description.strip()),
-                "security": _security(by, method),
-                "responses": responses | more.pop("responses", {}),
-                **more,
-            }
-            call = self.blueprint.response(
-                answer.status,
-                answer.schema,
-                content_type=answer.media_type,
-                description=answer.description,
-                example=answer.example,
-                headers={"X-Request-ID": {"$ref": REQUEST_ID}, **answer.headers},
-            )(_without_content(view) if answer.schema is None else view)
+            told = {"security": _security(by, method), **_told_by(view)}
+            call = self._answering(view, answer)
             if body is not None:
                 call = self.blueprint.arguments(body, location="json")(call)
             if query is not None:
                 call = self.blueprint.arguments(query, location="query")(call)
-            call = self.blueprint.doc(**documented)(call)
+            call = self.blueprint.doc(**told, responses=_responses(answer, failures))(call)
+            call = self.blueprint.doc(**(documents or {}))(call)
             strict = path.startswith("/v1/") and not reads_itself
             checks = _checks(method, query, body) if strict else []
             self.blueprint.route(path, methods=[method])(_guarded(call, by, checks))
             return view
 
         return declare
+
+    def _answering(self, view: View, answer: Answered) -> View:
+        """`view` with its answer written, and documented, in the answer's shape."""
+        written: View = self.blueprint.response(
+            answer.status,
+            answer.schema,
+            content_type=answer.media_type,
+            description=answer.description,
+            example=answer.example,
+            headers={"X-Request-ID": {"$ref": REQUEST_ID}, **answer.headers},
+        )(_without_content(view) if answer.schema is None else view)
+        return written
 
 
 REQUEST_ID = "#/components/headers/RequestID"
@@ -197,6 +195,16 @@ def _without_content(view: View) -> View:
         return said if isinstance(said, Response) else Response(status=204)
 
     return answered
+
+
+def _told_by(view: View) -> dict[str, str]:
+    """What the view's own name and docstring tell."""
+    summary, _, description = inspect.cleandoc(view.__doc__ or "").partition("\n")
+    return {
+        "operationId": _camel(view.__name__),
+        "summary": summary,
+        "description": unwrapped(description.strip()),
+    }
 
 
 def _security(by: Known | None, method: str) -> list[Mapping[str, list[str]]]:

@@ -154,7 +154,7 @@ class LinkCode(Schema):
     code = Text(
         required=True,
         metadata=_says(
-            "What the bot answered; case, spaces and hyphens do not matter.", example="K7QM2XWP"
+            "What the bot answered, like `K7QM2XWP`; case, spaces and hyphens do not matter."
         ),
     )
 
