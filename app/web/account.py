@@ -29,8 +29,14 @@ def change_profile() -> Response:
     try:
         accounts.change(person, name=form.line("name"), greeting=_greeting(form))
     except ServiceError as refused:
-        return _page(person, profile=form, refused=refused, refused_form="profile")
+        return profile_page(form, refused)
     return rendering.go("account.show", "Saved.")
+
+
+def profile_page(form: Form, refused: ServiceError) -> Response:
+    """The page of the account with what was typed and why it was refused."""
+    person = guard.signed_in().person
+    return _page(person, profile=form, refused=refused, refused_form="profile")
 
 
 @blueprint.post("/greeting")

@@ -103,6 +103,7 @@ def for_everybody(blueprint: Blueprint) -> None:
 
 
 def _member_only() -> None:
+    identity.refuse_foreign_origin(request)
     signed_in()
     refuse_forgery()
 

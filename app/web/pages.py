@@ -32,6 +32,12 @@ def _may_be_kept(response: Response) -> Response:
     return response
 
 
+@blueprint.get("/favicon.ico")
+def icon() -> Response:
+    """For pages that name no icon of their own, such as the API's documents."""
+    return blueprint.send_static_file("icon.svg")
+
+
 @blueprint.get("/")
 def first() -> Response:
     if guard.caller() is not None:
@@ -135,7 +141,7 @@ def _signed_in(person: Person, form: Form) -> Response:
     guard.now_is(identity.by_access_token(issued.access))
     if form.text("text"):
         # What somebody was sending when their session had ended comes back to them.
-        response = writing.write_page(person, form)
+        response = writing.write_page(form)
     else:
         response = rendering.go_to(_own_page(form.text("next")) or url_for(HOME))
     identity.set_cookies(response, issued)

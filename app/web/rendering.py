@@ -42,7 +42,7 @@ def page(
     template: str, *, status: int = 200, refused: ServiceError | None = None, **values: Any
 ) -> Response:
     """A page. `refused` is why a form was not accepted: it is said there and decides the status."""
-    response = _answer(template, {"refused": refused, **values})
+    response = _answer(template, {"refused": refused, "in_piece": False, **values})
     response.status_code = refused.status if refused else status
     if refused is not None and refused.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, round(refused.retry_after)))
@@ -51,7 +51,7 @@ def page(
 
 def piece(template: str, **values: Any) -> Response:
     """A piece of a page for htmx, which asked for it."""
-    return _answer(template, values)
+    return _answer(template, {"in_piece": True, **values})
 
 
 def unchanged() -> Response:
@@ -159,8 +159,8 @@ def _count(one: str, many: str, number: int, **values: object) -> Markup:
     return language().count(one, many, number, **values)
 
 
-def _moment(at: datetime) -> Markup:
-    return times.moment(language(), zone(), at, clock.now())
+def _moment(at: datetime, *, seconds: bool = False) -> Markup:
+    return times.moment(language(), zone(), at, clock.now(), seconds=seconds)
 
 
 def _attempt(entry: AttemptEntry) -> describe.Words:

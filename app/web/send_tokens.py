@@ -21,7 +21,7 @@ _MADE = "send_token"
 
 @blueprint.get("")
 def show() -> Response:
-    return _page(Form(), made=session.pop(_MADE, None))
+    return token_page(Form(), made=session.pop(_MADE, None))
 
 
 @blueprint.post("")
@@ -36,7 +36,7 @@ def make() -> Response:
             expires_in=lifetime,
         )
     except ServiceError as refused:
-        return _page(form, refused)
+        return token_page(form, refused)
     session[_MADE] = made.token
     return rendering.go("send_tokens.show")
 
@@ -47,7 +47,10 @@ def revoke(token_id: int) -> Response:
     return rendering.go("send_tokens.show", "The token is revoked and no longer works.")
 
 
-def _page(form: Form, refused: ServiceError | None = None, made: str | None = None) -> Response:
+def token_page(
+    form: Form, refused: ServiceError | None = None, made: str | None = None
+) -> Response:
+    """The page of the send tokens, with what was typed for a new one."""
     return rendering.page(
         "cabinet/tokens.html",
         form=form,

@@ -23,10 +23,14 @@ def zone_of(request: Request) -> tzinfo:
     return ZoneInfo(name) if name in _zones() else UTC
 
 
-def moment(language: Language, zone: tzinfo, at: datetime, now: datetime) -> Markup:
+def moment(
+    language: Language, zone: tzinfo, at: datetime, now: datetime, *, seconds: bool = False
+) -> Markup:
     """A `<time>`: the time of day, with the date unless it is today."""
     local = at.astimezone(zone)
-    words = f"{local:%H:%M}" if zone is not UTC else f"{local:%H:%M} UTC"
+    words = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
+    if zone is UTC:
+        words += " UTC"
     if local.date() != now.astimezone(zone).date():
         words = f"{day(language, local.date())}, {words}"
     exact = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -22,7 +22,7 @@ _NONCE = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
 @blueprint.get("/send")
 def write() -> Response:
-    return write_page(guard.signed_in().person, Form())
+    return write_page(Form())
 
 
 @blueprint.post("/send")
@@ -31,7 +31,7 @@ def send() -> Response:
     try:
         accepted = messages.send(person, _draft(form), key=_key(form))
     except ServiceError as refused:
-        return write_page(person, form, refused)
+        return write_page(form, refused)
     number = accepted.message.id
     if accepted.replayed:
         return rendering.go(
@@ -95,13 +95,13 @@ def cancel(message_id: int) -> Response:
     return rendering.go("writing.show", "Cancelled.", message_id=message_id)
 
 
-def write_page(person: Person, form: Form, refused: ServiceError | None = None) -> Response:
+def write_page(form: Form, refused: ServiceError | None = None) -> Response:
     """The page on which a message is written, with what was typed so far."""
     return rendering.page(
         "cabinet/write.html",
         form=form,
         refused=refused,
-        preview=messages.preview(person, _draft(form)),
+        preview=messages.preview(guard.signed_in().person, _draft(form)),
         nonce=form.line("nonce") or secrets.token_urlsafe(16),
     )
 

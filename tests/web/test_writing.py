@@ -205,6 +205,35 @@ def test_a_mistake_of_ours_is_a_page_with_the_request_id_and_the_text(
     assert textarea(answer.text) == "precious"
 
 
+def test_more_than_a_body_may_hold_is_a_page_that_says_so(reader: Reader) -> None:
+    answer = reader.posts("/cabinet/send", {"text": "x" * 300_000})
+    assert answer.status_code == 413 and answer.mimetype == "text/html"
+    assert "The request body is too large." in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/cabinet/account/profile", {"name": "Алиса <3", "greeting": "Эй, {name}!"}),
+        ("/cabinet/tokens", {"name": "Алиса <3", "expires_in": "7d"}),
+    ],
+)
+def test_other_forms_come_back_filled_in_when_their_page_was_open_too_long(
+    reader: Reader, path: str, fields: dict[str, str]
+) -> None:
+    answer = reader.client.post(path, data=fields | {"form_token": "of an older session"})
+    assert answer.status_code == 403
+    assert "This page was open for too long." in answer.text
+    assert 'value="Алиса &lt;3"' in answer.text
+
+
+def test_what_another_site_sent_is_not_offered_to_be_sent(reader: Reader) -> None:
+    foreign = {"Origin": "https://evil.example"}
+    answer = reader.posts("/cabinet/send", {"text": "not mine"}, headers=foreign)
+    assert answer.status_code == 403
+    assert "not mine" not in answer.text
+
+
 def rows(page: str) -> Iterator[str]:
     """The excerpts of a list of messages, in their order."""
     for found in re.findall(r'<bdi class="excerpt">(.*?)</bdi>', page, re.DOTALL):

@@ -16,6 +16,12 @@ document.addEventListener("htmx:before:request", (event) => {
   }
 });
 
+// What cannot be taken back is asked about.
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
+
 function prepare(root) {
   for (const button of root.querySelectorAll("[data-copy], [data-reveal]")) {
     button.hidden = false;

@@ -149,7 +149,9 @@ def open_page(browser: Browser, deployment: Deployment) -> Iterator[OpenPage]:
             if person is not None:
                 _sign_in(context, deployment, person)
             _watch(context, problems)
-            return context.new_page()
+            page = context.new_page()
+            page.on("dialog", lambda question: question.accept())
+            return page
 
         yield open_one
     assert problems == []

@@ -145,9 +145,7 @@ def household(deployment: Deployment) -> Household:
         "Certificate of example.org expires in 9 days",
         "deploy of v2.14.0 finished\n\nAll 12 checks passed.",
     ]
-    old = accepts(deployment, person, words * 8)
-    wait_for(lambda: settled(deployment, old), 30, "every message is sent")
-    _spread_over_a_month(deployment, old)
+    _write_a_month(deployment, person, words)
     with deployment.sandbox.fault("flood", chat=chat, times=1, retry_after=1):
         new = accepts(deployment, person, [words[0]])
         wait_for(lambda: settled(deployment, new), 20, "the message is sent after a wait")
@@ -159,28 +157,38 @@ def household(deployment: Deployment) -> Household:
     with deployment.app.app_context():
         held = messages.send(person, Draft("Reboot at 03:00, expect silence", silent=True))
     wait_for(lambda: settled(deployment, [held.message.id]), 10, "the last one is sent")
-    return Household(person, [*old, *new])
+    return Household(person, new)
 
 
-def _spread_over_a_month(deployment: Deployment, numbers: list[int]) -> None:
+def _write_a_month(deployment: Deployment, person: Person, words: list[str]) -> None:
+    """A month of messages, as the engine would have left them: most sent, a few not."""
     with deployment.database.connect() as rows:
-        for place, number in enumerate(numbers):
-            values: dict[str, Any] = {"id": number, "hours": (len(numbers) - place) * 14}
-            rows.execute(
-                text(
-                    "UPDATE message SET created_at = now() - make_interval(hours => :hours),"
-                    " sent_at = now() - make_interval(hours => :hours) WHERE id = :id"
-                ),
-                values,
-            )
-        for number in numbers[5::11]:
-            rows.execute(
-                text(
-                    "UPDATE message SET status = 'failed', sent_at = NULL,"
-                    " reason = 'Bad Request: message text is empty' WHERE id = :id"
-                ),
-                {"id": number},
-            )
+        rows.execute(
+            text(
+                "INSERT INTO message (account_id, lane_id, seq, direction, text, greeting, status,"
+                " reason, parts_sent, attempts_made, created_at, sent_at)"
+                " SELECT :account, id, n, 'out', (:words)[1 + (n * 7) % :count], :greeting,"
+                " CASE WHEN n % 19 = 7 THEN 'failed' WHEN n % 41 = 3 THEN 'expired'"
+                "      ELSE 'sent' END,"
+                " CASE WHEN n % 19 = 7 THEN 'Bad Request: message text is empty' END,"
+                " CASE WHEN n % 19 = 7 OR n % 41 = 3 THEN 0 ELSE 1 END, 1, at,"
+                " CASE WHEN n % 19 <> 7 AND n % 41 <> 3 THEN at + interval '1 second' END"
+                " FROM lane, generate_series(1, 240) n,"
+                " LATERAL (SELECT now() - make_interval(hours => 4 + 700 * (240 - n) / 240"
+                "   + ((n * n * 13) % 29) * CASE WHEN n < 236 THEN 1 ELSE 0 END) AS at) AS times"
+                " WHERE account_id = :account ORDER BY at"
+            ),
+            {
+                "account": person.id,
+                "words": words,
+                "count": len(words),
+                "greeting": f"{person.name}, я получил от тебя сообщение:",
+            },
+        )
+        rows.execute(
+            text("UPDATE lane SET next_seq = 1000 WHERE account_id = :account"),
+            {"account": person.id},
+        )
 
 
 def _has_received(deployment: Deployment, person: Person) -> bool:
@@ -232,7 +240,7 @@ SHOWN = {
     "overview": "/cabinet",
     "write": "/cabinet/send",
     "messages": "/cabinet/messages",
-    "telegram": "/cabinet/telegram?another=yes",
+    "telegram": "/cabinet/telegram",
     "tokens": "/cabinet/tokens",
     "delivery": "/admin",
 }
@@ -242,13 +250,19 @@ SHOWN = {
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_screenshots_are_made(
-    open_page: OpenPage, household: Household, size: tuple[int, int], dark: bool
+    open_page: OpenPage,
+    household: Household,
+    new_person: NewPerson,
+    size: tuple[int, int],
+    dark: bool,
 ) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     kind = f"{'wide' if size == WIDE else 'narrow'}-{'dark' if dark else 'light'}"
     shown = SHOWN | {"message": f"/cabinet/messages/{household.numbers[-1]}"}
+    unlinked = new_person("Анна")
+    people = {"first": None, "telegram": unlinked}
     for name, path in shown.items():
-        person = None if name == "first" else household.person
+        person = people.get(name, household.person)
         page = open_page(person=person, size=size, dark=dark)
         page.goto("/cabinet/account" if person else path)  # tells the server the time zone
         page.goto(path)

@@ -47,6 +47,7 @@ def test_a_newcomer_signs_up_links_sends_and_sees_it_arrive(
     chat.locator("#name").fill("Anna of the sandbox")
     chat.get_by_role("button", name="Open the chat").click()
     chat.get_by_role("button", name="Start").click()
+    page.bring_to_front()
     expect(page.get_by_role("heading", name="Linked to Anna of the sandbox")).to_be_visible()
 
     page.get_by_role("link", name="Send", exact=True).click()
