@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
@@ -26,6 +26,7 @@ from app.services import accounts, limits, messages
 from app.services.messages import Accepted, Draft, Filter, MessageEntry
 from app.services.people import Visitor
 from tests.conftest import Clock, MakeApp, Member
+from tests.profiles import examples
 from tests.together import at_once
 
 HERE = Visitor("203.0.113.1")
@@ -84,12 +85,7 @@ def test_what_cannot_be_sent_leaves_no_row(ctx: Flask, alice: Member, database: 
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
-@settings(
-    max_examples=60,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(60)
 def test_every_text_that_is_accepted_is_kept_to_the_letter(
     ctx: Flask, alice: Member, body: str
 ) -> None:

@@ -28,6 +28,7 @@ from app.services.people import Visitor
 from app.services.sessions import Tokens
 from embedded import Servers
 from tests.conftest import PASSWORD, Clock, Member
+from tests.profiles import walks
 from tests.together import at_once
 
 HERE = Visitor("203.0.113.1", "curl/8")
@@ -431,7 +432,4 @@ def test_refreshing_in_any_order_leaves_one_way_on(
     ctx: Flask, alice: Member, stopped_clock: Clock
 ) -> None:
     RefreshMachine.person, RefreshMachine.clock = alice.person, stopped_clock
-    from hypothesis import settings
-
-    few = settings(max_examples=15, stateful_step_count=15, deadline=None, database=None)
-    run_state_machine_as_test(RefreshMachine, settings=few)
+    run_state_machine_as_test(RefreshMachine, settings=walks(15, steps=15))
