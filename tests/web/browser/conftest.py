@@ -6,7 +6,6 @@ page fails its test for any script error, any request to another host, any viola
 
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -43,8 +42,14 @@ ARGUMENTS = [
 WIDE, NARROW = (1200, 800), (390, 780)
 
 
-class NoBrowserWarning(UserWarning):
-    """There is no browser on this machine: the pages were NOT looked at."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Nobody shall take a run without a browser for a whole one."""
+    if CHROMIUM is None:
+        terminalreporter.section("NO BROWSER", sep="!", red=True, bold=True)
+        terminalreporter.write_line(
+            "No Chromium was found on this machine: the pages were NOT looked at in a browser.\n"
+            "Install one (apt-get install chromium), or say where it is: CHROMIUM=/path/to/it."
+        )
 
 
 @dataclass
@@ -79,8 +84,7 @@ class Deployment:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
-        warnings.warn(NoBrowserWarning.__doc__ or "", NoBrowserWarning, stacklevel=1)
-        pytest.skip("no Chromium on this machine: the pages are not looked at")
+        pytest.skip("no Chromium on this machine")
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as running,
