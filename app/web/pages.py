@@ -71,7 +71,7 @@ def begin_session() -> Response:
 def sign_up() -> Response:
     if guard.caller() is not None:
         return rendering.go(HOME)
-    return _sign_up_page(Form())
+    return sign_up_page(Form())
 
 
 @blueprint.post("/cabinet/sign-up")
@@ -83,7 +83,7 @@ def register() -> Response:
     try:
         person = accounts.register(registration, identity.visitor(request))
     except ServiceError as refused:
-        return _sign_up_page(form, refused)
+        return sign_up_page(form, refused)
     return _signed_in(person, Form({"next": url_for("linking.show")}))
 
 
@@ -124,7 +124,8 @@ def sign_in_page(form: Form, refused: ServiceError | None = None) -> Response:
     return rendering.page("pages/sign_in.html", form=form, refused=refused, registration=_is_open())
 
 
-def _sign_up_page(form: Form, refused: ServiceError | None = None) -> Response:
+def sign_up_page(form: Form, refused: ServiceError | None = None) -> Response:
+    """The form for a new account, with what was typed so far."""
     return rendering.page(
         "pages/sign_up.html",
         form=form,

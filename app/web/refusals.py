@@ -18,6 +18,8 @@ from app.web.forms import Form
 KEPT = ("text", "silent", "bare", "nonce")
 # Forms that are shown again, filled in, when their page was open for longer than its session.
 _SHOWN_AGAIN: dict[str, Callable[[Form, ServiceError], Response]] = {
+    "pages.begin_session": pages.sign_in_page,
+    "pages.register": pages.sign_up_page,
     "writing.send": writing.write_page,
     "account.change_profile": account.profile_page,
     "send_tokens.make": send_tokens.token_page,

@@ -88,7 +88,11 @@ def test_a_forged_sign_in_is_refused(
 ) -> None:
     token = visitor.token() if headers else "guessed"
     fields = BEFORE_SIGNING_IN[path] | {"form_token": token}
-    assert visitor.client.post(path, data=fields, headers=headers).status_code == 403
+    answer = visitor.client.post(path, data=fields, headers=headers)
+    assert answer.status_code == 403
+    # One that was open for too long comes back filled in; a foreign one does not.
+    assert (f'value="{fields["username"]}"' in answer.text) == (not headers)
+    assert PASSWORD not in answer.text
 
 
 def test_the_token_of_another_session_is_refused(
