@@ -280,8 +280,10 @@ def test_an_update_that_cannot_even_be_set_aside_comes_again(
     sandbox: Sandbox, here: Here, monkeypatch: pytest.MonkeyPatch, database: Engine
 ) -> None:
     def away(*_: Any) -> Any:
-        here.lease.held = len(calls) < 20
         calls.append(1)
+        here.lease.held = len(calls) < 20
+        if len(calls) > 100:
+            pytest.fail("the lease is lost and the update is still being tried")
         raise OperationalError("", {}, Exception())
 
     calls: list[int] = []

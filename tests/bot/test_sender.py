@@ -165,7 +165,7 @@ def noticing(
     anna: User,
     link_token: LinkToken,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
+) -> Sender:
     """The thread runs, and there is one notice for Anna: her chat was replaced by another."""
     monkeypatch.setattr(notices, "INTERVAL", 0.02)
     monkeypatch.setattr(notices, "FIRST_PAUSE", 0.02)
@@ -173,7 +173,9 @@ def noticing(
     with app.app_context():
         chats.link_by_token(link_token(alice), TelegramPerson(anna.id, language="en"))
         chats.link_by_token(link_token(alice), TelegramPerson(77))
-    Notices(app, make_sender(), AlwaysHeld(), stop)
+    sending = make_sender()
+    Notices(app, sending, AlwaysHeld(), stop)
+    return sending
 
 
 def left(database: Engine) -> int:
@@ -181,12 +183,15 @@ def left(database: Engine) -> int:
         return int(connection.scalar(text("SELECT count(*) FROM notice")) or 0)
 
 
-def test_a_notice_is_sent_once_and_removed(
-    noticing: None, anna: User, database: Engine, stop: threading.Event
+def test_a_notice_is_sent_once_and_removed_however_long_it_takes(
+    sandbox: Sandbox, anna: User, database: Engine, request: pytest.FixtureRequest
 ) -> None:
-    anna.hears("another chat")
-    wait_for(lambda: left(database) == 0)
-    stop.set()
+    with sandbox.fault("delay", seconds=0.3, accepted=True, times=1):
+        sending: Sender = request.getfixturevalue("noticing")
+        anna.hears("another chat")
+        wait_for(lambda: left(database) == 0)
+    request.getfixturevalue("stop").set()
+    sending.drain(5)
     assert len(anna.received()) == 1
 
 
