@@ -266,12 +266,15 @@ _ENGINE = {
     "pool_timeout": 3,
     # The connection used last is used next: it has its statements prepared and its memory warm.
     "pool_use_lifo": True,
-    "pool_pre_ping": True,
     # What a statement is given - texts, hashes - must not stand in an exception's words.
     "hide_parameters": True,
     "connect_args": {
         "connect_timeout": 3,
         "tcp_user_timeout": 4000,
+        # A host that vanished is noticed by an idle connection, before somebody needs it.
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
         "application_name": "gonets",
         "options": "-c timezone=UTC -c statement_timeout=4500 -c lock_timeout=4000"
         " -c idle_in_transaction_session_timeout=10000",

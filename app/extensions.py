@@ -1,8 +1,9 @@
-"""The Flask extensions and the Celery application, unbound; and `transaction()`.
+"""The Flask extensions and the Celery application, unbound; `transaction()` and `single()`.
 
 `create_app` binds them. This is wiring, not policy: no rule, no table, no task lives here.
 """
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from flask import Flask, current_app
 from flask_jwt_extended import JWTManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.config import Settings
@@ -31,8 +33,22 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
+def _refuse_ended(connection: Any, *_: Any) -> None:
+    """A pooled connection that has something to say unasked says that it is over: PostgreSQL was
+    restarted, or a keepalive went unanswered. Asking the kernel costs no round trip, as a ping
+    would; then all pooled connections are replaced."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        raise InvalidatePoolError
+
+
 # Rows stay readable after the commit: what a use case returns needs no second query.
-db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+db = SQLAlchemy(
+    model_class=Base,
+    session_options={"expire_on_commit": False},
+    engine_options={"pool_events": [(_refuse_ended, "checkout")]},
+)
 migrate = Migrate()
 jwt = JWTManager()
 
@@ -55,6 +71,23 @@ def transaction() -> Iterator[Session]:
     except BaseException:
         session.rollback()
         raise
+
+
+@contextmanager
+def single() -> Iterator[Connection]:
+    """A connection on which each statement is a transaction by itself, committed when it returns.
+
+    For use cases of one statement: they need not wait for a BEGIN and a COMMIT around it.
+    """
+    with db.engine.connect() as connection:
+        # SQLAlchemy's own word for this, an isolation level, costs a round trip to take back.
+        driver: Any = connection.connection.driver_connection
+        driver.autocommit = True
+        try:
+            yield connection
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
 
 
 def settings() -> Settings:

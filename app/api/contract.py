@@ -114,9 +114,9 @@ class Section:
             told = {"security": _security(by, method), **_told_by(view)}
             call = self._answering(view, answer)
             if body is not None:
-                call = self.blueprint.arguments(body, location="json")(call)
+                call = self.blueprint.arguments(body(), location="json")(call)
             if query is not None:
-                call = self.blueprint.arguments(query, location="query")(call)
+                call = self.blueprint.arguments(query(), location="query")(call)
             call = self.blueprint.doc(**told, responses=_responses(answer, failures))(call)
             call = self.blueprint.doc(**(documents or {}))(call)
             strict = path.startswith("/v1/") and not reads_itself

@@ -21,6 +21,7 @@ _HEADERS = {
     "RateLimit-Policy": {"$ref": "#/components/headers/RateLimitPolicy"},
     "RateLimit": {"$ref": "#/components/headers/RateLimit"},
 }
+_NEW = schemas.NewMessage()
 _TEXT = {"$ref": "#/components/schemas/MessageText"}
 _ID = {"message_id": "$response.body#/id"}
 _LINKS = {
@@ -213,7 +214,7 @@ def _send(caller: Caller, given: Given) -> Any:
 
 def _draft_of_any_type() -> Given:
     if request.mimetype not in TEXT_TYPES:
-        given: Given = section.blueprint.ARGUMENTS_PARSER.parse(schemas.NewMessage, request)
+        given: Given = section.blueprint.ARGUMENTS_PARSER.parse(_NEW, request)
         return given
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.content_encoding or charset not in ("utf-8", "utf8"):

@@ -20,7 +20,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from app.delivery.prepared import Prepared
+from app.prepared import Prepared
 from app.delivery.retries import Decision
 from app.models import Status
 

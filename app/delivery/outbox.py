@@ -11,7 +11,7 @@ Nothing is sent from here, and nothing here knows Telegram.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -19,6 +19,7 @@ from app.delivery import splitting
 from app.delivery.bell import ring
 from app.errors import NotCancellable, NotFound, NotRetriable, QuotaUsedUp
 from app.models import Status
+from app.prepared import Prepared
 
 __all__ = [
     "Accepted",
@@ -84,7 +85,9 @@ _PLACE = """
               hold_reason IS NULL AND old.wake_at IS NULL AS ring
 """
 
-_ACCEPT = text(f"""
+_ACCEPT = Prepared(
+    "gonets_accept",
+    f"""
   WITH place AS ({_PLACE})
   , stored AS (
     INSERT INTO message (account_id, lane_id, seq, direction, text, greeting, silent, status,
@@ -96,7 +99,16 @@ _ACCEPT = text(f"""
     RETURNING id, status, reason, created_at
   )
   SELECT stored.*, place.quota_used, place.ring FROM stored, place
-""")
+""",
+    account_id="bigint",
+    day_quota="int",
+    text="text",
+    greeting="text",
+    silent="boolean",
+    parts="int",
+    send_token_id="bigint",
+    expires_at="timestamptz",
+)
 
 _RETRY = text(f"""
   WITH place AS ({_PLACE}
@@ -111,25 +123,25 @@ _RETRY = text(f"""
 """)
 
 
-def accept(session: Session, account_id: int, parcel: Parcel, day_quota: int) -> Accepted:
+def accept(
+    session: Session | Connection, account_id: int, parcel: Parcel, day_quota: int
+) -> Accepted:
     """Stores a message at the end of the account's lane: queued, or held while the lane is.
 
-    `day_quota` is the number of messages that the account may send in a day (UTC). Raises
-    `QuotaUsedUp`.
+    `day_quota` is the number of messages that the account may send in a day (UTC). One statement,
+    so where nothing else belongs to it, it may be a transaction by itself. Raises `QuotaUsedUp`.
     """
     parts = splitting.count(parcel.text, parcel.greeting)
-    row = session.execute(
-        _ACCEPT,
-        {
-            "account_id": account_id,
-            "day_quota": day_quota,
-            "text": parcel.text,
-            "greeting": parcel.greeting,
-            "silent": parcel.silent,
-            "parts": parts,
-            "send_token_id": parcel.send_token_id,
-            "expires_at": parcel.expires_at,
-        },
+    row = _ACCEPT(
+        session,
+        account_id=account_id,
+        day_quota=day_quota,
+        text=parcel.text,
+        greeting=parcel.greeting,
+        silent=parcel.silent,
+        parts=parts,
+        send_token_id=parcel.send_token_id,
+        expires_at=parcel.expires_at,
     ).one_or_none()
     if row is None:
         raise _no_place()

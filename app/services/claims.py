@@ -4,7 +4,10 @@ Written by flask-jwt-extended, read by PyJWT itself: the former fills in claims 
 and here they are required (RFC 8725, 3.8 to 3.12). Times are compared by the application's clock.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +18,8 @@ from jwt.exceptions import PyJWTError
 from app import clock
 from app.errors import InvalidToken
 
+# How many tokens are remembered as well signed: those of that many sessions at work.
+REMEMBERED = 1024
 # Web servers of one service do not quite agree on the time (seconds).
 SKEW = 10
 
@@ -40,7 +45,7 @@ def read(token: str, *kinds: str) -> Claims:
     Raises `InvalidToken`: every defect is one and the same refusal.
     """
     try:
-        claims = _decoded(token)
+        claims = _decoded(token, current_app.config["JWT_SECRET_KEY"])
         subject = UUID(claims["sub"])
     except (PyJWTError, ValueError, TypeError, RecursionError):
         raise InvalidToken from None
@@ -49,11 +54,14 @@ def read(token: str, *kinds: str) -> Claims:
     return Claims(claims["type"], subject, claims["sid"], claims["gen"], claims["csrf"])
 
 
-def _decoded(token: str) -> dict[str, Any]:
+@lru_cache(REMEMBERED)
+def _decoded(token: str, key: bytes) -> Mapping[str, Any]:
+    """What the token says if `key` has signed it: the same at any time, so it is remembered. What
+    time changes (its end, its session, its account) is looked at with every use."""
     config = current_app.config
     claims: dict[str, Any] = jwt.decode(
         token,
-        config["JWT_SECRET_KEY"],
+        key,
         algorithms=[config["JWT_ALGORITHM"]],
         issuer=config["JWT_DECODE_ISSUER"],
         audience=config["JWT_DECODE_AUDIENCE"],
@@ -65,10 +73,10 @@ def _decoded(token: str) -> dict[str, Any]:
             "verify_nbf": False,
         },
     )
-    return claims
+    return MappingProxyType(claims)
 
 
-def _is_sound(claims: dict[str, Any]) -> bool:
+def _is_sound(claims: Mapping[str, Any]) -> bool:
     if not all(type(claims[name]) is int for name in _NUMBERS):
         return False
     if not 0 < claims["sid"] <= _ID_MAX or type(claims["csrf"]) is not str:

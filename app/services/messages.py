@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from app import clock, metrics
 from app.delivery import outbox, splitting
 from app.errors import IdempotencyKeyReused, Invalid, NoSuchPage, NotFound, TooManyRequests
-from app.extensions import db, settings, transaction
+from app.extensions import db, settings, single, transaction
 from app.models import OPEN, Account, Attempt, Direction, IdempotencyKey, Message, Status
 from app.services import limits, names
 from app.services.people import Person
@@ -152,18 +152,11 @@ def send(
     """
     names.check_text(draft.text, settings().message_max_length)
     parcel = _parcel(person, draft, send_token_id)
-    with transaction() as session:
-        if key is not None:
-            outbox.lock(session, person.id)
-            if earlier := _claim_key(session, person, key, draft):
-                return Accepted(_replayed(session, person, earlier), replayed=True)
-        accepted = outbox.accept(session, person.id, parcel, settings().messages_per_day)
-        if key is not None:
-            _fill_key(session, person, key, accepted)
-    metrics.accepted.inc()
-    if accepted.ring:
-        outbox.ring()
-    return Accepted(_as_accepted(accepted), replayed=False, quota_used=accepted.quota_used)
+    if key is not None:
+        return _send_once(person, draft, parcel, key)
+    with single() as connection:
+        accepted = outbox.accept(connection, person.id, parcel, settings().messages_per_day)
+    return _committed(accepted)
 
 
 def history(
@@ -308,6 +301,24 @@ def _parcel(person: Person, draft: Draft, send_token_id: int | None) -> outbox.P
         expires_at=clock.now() + timedelta(seconds=lifetime),
         send_token_id=send_token_id,
     )
+
+
+def _send_once(person: Person, draft: Draft, parcel: outbox.Parcel, key: str) -> Accepted:
+    with transaction() as session:
+        outbox.lock(session, person.id)
+        if earlier := _claim_key(session, person, key, draft):
+            return Accepted(_replayed(session, person, earlier), replayed=True)
+        accepted = outbox.accept(session, person.id, parcel, settings().messages_per_day)
+        _fill_key(session, person, key, accepted)
+    return _committed(accepted)
+
+
+def _committed(accepted: outbox.Accepted) -> Accepted:
+    """What follows once a message is committed: it is counted, and the bell is rung."""
+    metrics.accepted.inc()
+    if accepted.ring:
+        outbox.ring()
+    return Accepted(_as_accepted(accepted), replayed=False, quota_used=accepted.quota_used)
 
 
 def _is_open(session: Session, account_id: int) -> bool:

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask_jwt_extended import create_access_token, create_refresh_token
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.errors import InvalidToken, NotFound
-from app.extensions import db, settings, transaction
+from app.extensions import db, settings, single, transaction
 from app.models import Account, SignIn
+from app.prepared import Prepared
 from app.services import audit, claims
 from app.services.claims import Claims
 from app.services.people import PERSON_COLUMNS, Person, Visitor, person_of
@@ -32,6 +33,22 @@ GRACE = timedelta(seconds=10)
 TOUCH = timedelta(minutes=1)
 # Who signs in anew for every request keeps so many; the one unused for longest ends.
 LIVING_MAX = 1000
+
+
+# What makes the session of a token a living one; `_asked` has the values.
+_LIVES = (
+    SignIn.id == bindparam("session_id"),
+    SignIn.ended_at.is_(None),
+    SignIn.expires_at > bindparam("now"),
+    Account.public_id == bindparam("subject"),
+    Account.disabled_at.is_(None),
+    Account.erased_at.is_(None),
+)
+_LIVING = select(SignIn).join(Account).where(*_LIVES)
+_PROVE = Prepared.select(
+    "gonets_prove_session",
+    select(SignIn.last_used_at, *PERSON_COLUMNS).join(Account).where(*_LIVES),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +121,8 @@ def begin(
 def prove(access: str) -> Proof:
     """Who this access token speaks for. Raises `InvalidToken`."""
     said = claims.read(access, "access")
-    columns = (SignIn.last_used_at, *PERSON_COLUMNS)
-    row = db.session.execute(select(*columns).join(Account).where(*_lives(said))).one_or_none()
+    with single() as connection:
+        row = _PROVE(connection, **_asked(said)).one_or_none()
     if row is None:
         raise InvalidToken
     if clock.now() - row.last_used_at > TOUCH:
@@ -116,7 +133,7 @@ def prove(access: str) -> Proof:
 def verify(token: str) -> None:
     """Raises `InvalidToken` unless this access or refresh token would be accepted now."""
     said = claims.read(token, "access", "refresh")
-    row = db.session.scalar(select(SignIn).join(Account).where(*_lives(said)))
+    row = db.session.scalar(_LIVING, _asked(said))
     if row is None:
         raise InvalidToken
     if said.kind == "access" or not row.rotates or said.generation == row.generation:
@@ -198,15 +215,8 @@ def list_of(person: Person, current: int | None) -> list[SessionEntry]:
     ]
 
 
-def _lives(said: Claims) -> tuple[Any, ...]:
-    return (
-        SignIn.id == said.session_id,
-        SignIn.ended_at.is_(None),
-        SignIn.expires_at > clock.now(),
-        Account.public_id == said.subject,
-        Account.disabled_at.is_(None),
-        Account.erased_at.is_(None),
-    )
+def _asked(said: Claims) -> dict[str, Any]:
+    return {"session_id": said.session_id, "subject": said.subject, "now": clock.now()}
 
 
 def _end_unused(session: Session, account_id: int, now: datetime) -> None:
@@ -222,8 +232,8 @@ def _end_unused(session: Session, account_id: int, now: datetime) -> None:
 
 
 def _locked(session: Session, said: Claims) -> SignIn:
-    living = select(SignIn).join(Account).where(*_lives(said)).with_for_update(of=SignIn)
-    row = session.scalar(living.execution_options(populate_existing=True))
+    living = _LIVING.with_for_update(of=SignIn).execution_options(populate_existing=True)
+    row = session.scalar(living, _asked(said))
     if row is None:
         raise InvalidToken
     return row

@@ -12,14 +12,15 @@ import string
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.delivery import outbox
 from app.errors import Conflict, Invalid, InvalidToken, NotFound, Sentence
-from app.extensions import db, settings, transaction
+from app.extensions import db, settings, single, transaction
 from app.models import Account, Bot, LinkToken, SendToken
+from app.prepared import Prepared
 from app.services import audit, limits, names
 from app.services.people import PERSON_COLUMNS, Person, Visitor, person_of
 
@@ -31,6 +32,15 @@ SHOWN_PREFIX = 8
 SANDBOX_BOT = "gonets_sandbox_bot"
 # How often `last_used_at` is rewritten, at most.
 TOUCH = timedelta(minutes=1)
+
+_PROVE = Prepared.select(
+    "gonets_prove_send_token",
+    select(SendToken.id.label("token_id"), SendToken.last_used_at, *PERSON_COLUMNS)
+    .join(Account, Account.id == SendToken.account_id)
+    .where(SendToken.token_hash == bindparam("digest"), SendToken.revoked_at.is_(None))
+    .where((SendToken.expires_at.is_(None)) | (SendToken.expires_at > bindparam("now")))
+    .where(Account.disabled_at.is_(None), Account.erased_at.is_(None)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +156,8 @@ def revoke_send_token(person: Person, token_id: int, visitor: Visitor) -> None:
 def prove(secret: str) -> SendProof:
     """Who this send token sends for. Raises `InvalidToken`."""
     now = clock.now()
-    columns = (SendToken.id.label("token_id"), SendToken.last_used_at, *PERSON_COLUMNS)
-    row = db.session.execute(
-        select(*columns)
-        .join(Account, Account.id == SendToken.account_id)
-        .where(SendToken.token_hash == digest(secret), SendToken.revoked_at.is_(None))
-        .where((SendToken.expires_at.is_(None)) | (SendToken.expires_at > now))
-        .where(Account.disabled_at.is_(None), Account.erased_at.is_(None))
-    ).one_or_none()
+    with single() as connection:
+        row = _PROVE(connection, digest=digest(secret), now=now).one_or_none()
     if row is None:
         raise InvalidToken
     if row.last_used_at is None or now - row.last_used_at > TOUCH:
