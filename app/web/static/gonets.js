@@ -37,9 +37,9 @@ document.addEventListener("click", (event) => {
 
 async function copy(button) {
   const field = document.getElementById(button.dataset.copy);
-  field.select();
+  getSelection().selectAllChildren(field);
   try {
-    await navigator.clipboard.writeText(field.value);
+    await navigator.clipboard.writeText(field.textContent);
   } catch {
     document.execCommand("copy"); // plain http has no clipboard of its own
   }
@@ -55,6 +55,7 @@ document.addEventListener("input", (event) => {
   const length = [...event.target.value].length; // code points, as the server counts
   const shown = document.querySelector(`[data-count="${event.target.id}"]`);
   shown.textContent = length;
+  shown.parentElement.classList.toggle("over", length > most);
   event.target.setCustomValidity(length > most ? event.target.dataset.tooLong : "");
 });
 
