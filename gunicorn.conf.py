@@ -4,8 +4,14 @@ Not the place for the application's own settings: those are in app/config.py.
 """
 
 import gc
+import json
 import os
+from http import HTTPStatus
 from typing import Any
+
+from gunicorn import util
+from gunicorn.glogging import Logger
+from gunicorn.http.wsgi import Response
 
 _host = os.environ.get("HOST", "127.0.0.1")
 
@@ -23,6 +29,34 @@ keepalive = 5
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 # No door for gunicornc: by default it would be a file in the home folder of whoever starts this.
 control_socket_disable = True
+# Nobody's word on where a request comes from, the loopback's neither: TRUSTED_PROXIES decides.
+forwarded_allow_ips = ""
+
+
+class logger_class(Logger):  # the setting's name
+    """gunicorn's lines go where all others go: into `app.logs`, which takes secrets out."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+def _refuse(sock: Any, status: int, reason: str, _words: str) -> None:
+    """What is no HTTP never reaches the application: it is refused in the shape of its API."""
+    problem = {"type": "about:blank", "title": reason, "status": status, "code": "malformed"}
+    body = json.dumps({**problem, "detail": HTTPStatus(status).description or reason})
+    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
+    head += f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
+    util.write_nonblock(sock, (head + body).encode("latin-1"))
+
+
+# gunicorn has no setting for its own HTML, nor for the header that names it.
+util.write_error = _refuse
+_headers_of = Response.default_headers
+Response.default_headers = lambda self: [
+    line for line in _headers_of(self) if not line.startswith("Server:")
+]
 
 
 def when_ready(_server: Any) -> None:

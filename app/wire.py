@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import SecurityError
+from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import logs
@@ -49,7 +49,9 @@ def attach(app: Flask, settings: Settings) -> None:
         # Not X-Forwarded-Host: proxies that do not set it pass on the client's.
         server.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)
     app.before_request(_begin)
-    app.before_request(lambda: _refuse_foreign_host(_own_hosts(settings)))
+    own = _own_hosts(settings)
+    app.before_request(lambda: _refuse_foreign_host(own))
+    app.before_request(_read_body)
     app.after_request(_finish)
     if settings.https:
         app.after_request(_strict_transport)
@@ -82,6 +84,17 @@ def _refuse_foreign_host(own: Collection[str]) -> None:
         name = None
     if name is None or (own and name not in own):
         raise SecurityError
+
+
+def _read_body() -> None:
+    """Reads the body once for all: here, what goes wrong with it is the client's fault, whatever
+    the server raises for a chunk that is none or a connection that breaks."""
+    try:
+        request.get_data()
+    except HTTPException:
+        raise
+    except Exception:
+        raise BadRequest from None
 
 
 def _finish(response: Response) -> Response:

@@ -236,9 +236,10 @@ ODD_HEADERS += [
 
 def test_no_header_breaks_any_route(client: FlaskClient, world: World, database: Engine) -> None:
     with nothing_changed(database):
-        for (method, rule), row in ROWS.items():
+        for number, ((method, rule), row) in enumerate(ROWS.items()):
             path = address(rule, row, world, missing=False)
-            for headers in ODD_HEADERS:
+            # Every fourth at each route: all of them at every face.
+            for headers in ODD_HEADERS[number % 4 :: 4]:
                 answer = client.open(path, method=method, headers=headers, buffered=True)
                 assert answer.status_code < 500, (method, path, headers)
                 if not path.startswith(("/cabinet", "/admin", "/docs", "/redoc", "/static")):
