@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from app.delivery import outbox, splitting
 from app.errors import IdempotencyKeyReused, Invalid, NoSuchPage, NotFound, TooManyRequests
 from app.extensions import db, settings, single, transaction
 from app.models import OPEN, Account, Attempt, Direction, IdempotencyKey, Message, Status
-from app.services import limits, names
+from app.services import limits, names, search
 from app.services.people import Person
 
 GREETING = "{name}, я получил от тебя сообщение:"
@@ -174,7 +174,7 @@ def history(
     query = _filtered(person, wanted, send_token_id)
     if cursor is not None:
         query = query.where(Message.id < _read_cursor(person, wanted, cursor))
-    rows = db.session.execute(query.order_by(Message.id.desc()).limit(limit + 1)).all()
+    rows = _newest(person, wanted, query, limit + 1)
     entries = [MessageEntry(*row) for row in rows[:limit]]
     more = len(rows) > limit
     return Page(entries, _cursor(person, wanted, entries[-1].id) if more else None)
@@ -402,14 +402,18 @@ def _filtered(person: Person, wanted: Filter, send_token_id: int | None) -> Sele
         query = query.where(Message.created_at >= wanted.since)
     if wanted.until is not None:
         query = query.where(Message.created_at < wanted.until)
-    if wanted.q is not None:
-        if not names.is_storable(wanted.q):
-            raise Invalid(fields={"q": ["No NUL and no lone surrogate can be searched for."]})
-        words = func.account_words(Message.account_id, Message.text)
-        query = query.where(words.op("@@")(func.account_query(person.id, wanted.q)))
     if send_token_id is not None:
         query = query.where(Message.send_token_id == send_token_id)
     return query
+
+
+def _newest(person: Person, wanted: Filter, query: Select[Any], count: int) -> Sequence[Any]:
+    if wanted.q is None:
+        return db.session.execute(query.order_by(Message.id.desc()).limit(count)).all()
+    if not names.is_storable(wanted.q):
+        raise Invalid(fields={"q": ["No NUL and no lone surrogate can be searched for."]})
+    words = search.words_are_in(person.id, wanted.q)
+    return search.newest(query, _COLUMNS, words, count)
 
 
 def _find(person: Person, message_id: int, send_token_id: int | None) -> MessageEntry:

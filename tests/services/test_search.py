@@ -1,0 +1,62 @@
+"""A search over a history that is longer than what is walked: complete, in order, by the index."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+
+from app.services import messages, search
+from app.services.messages import Filter
+from tests.conftest import Member
+
+LONG = search.WALKED * 2
+
+
+@pytest.fixture
+def history(ctx: Flask, database: Engine, alice: Member, bob: Member) -> Member:
+    """Two thousand messages of Alice's: every seventh rare, one unique; Bob has the same words."""
+    with database.connect() as connection:
+        connection.execute(
+            text("""
+              INSERT INTO message (account_id, direction, text, status, created_at)
+              SELECT account.id, 'out', 'report ' || n
+                     || CASE WHEN n % 7 = 0 THEN ' seventh' ELSE '' END
+                     || CASE WHEN n = 5 THEN ' needle' ELSE '' END, 'sent', now()
+              FROM account, generate_series(1, :long) AS n ORDER BY n
+            """),
+            {"long": LONG},
+        )
+    return alice
+
+
+def found(member: Member, q: str, limit: int = 100) -> Iterator[str]:
+    """The texts of every page, in the order in which they come."""
+    cursor = None
+    while True:
+        page = messages.history(member.person, Filter(q=q), limit=limit, cursor=cursor)
+        yield from (entry.text for entry in page.entries)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+@pytest.mark.parametrize("limit", [100, 7])
+def test_every_match_comes_once_newest_first_near_and_far(history: Member, limit: int) -> None:
+    expected = [f"report {n} seventh" for n in range(LONG, 0, -1) if n % 7 == 0]
+    assert list(found(history, "seventh", limit)) == expected
+
+
+def test_a_word_that_stands_only_in_an_old_message_is_found(history: Member) -> None:
+    assert list(found(history, "needle")) == ["report 5 needle"]
+    assert list(found(history, "NEED report")) == ["report 5 needle"]
+
+
+def test_a_word_that_nobody_wrote_is_not_found(history: Member, bob: Member) -> None:
+    assert list(found(history, "nothing")) == []
+    assert list(found(history, "eedle")) == []
+
+
+def test_the_other_conditions_hold_for_old_messages_too(history: Member) -> None:
+    page = messages.history(history.person, Filter(q="needle", status="failed"))
+    assert page.entries == []
