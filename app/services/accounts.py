@@ -152,6 +152,17 @@ def overwrite(
     _set_password(person, password, visitor, keep_session, values)
 
 
+def replace_password(
+    session: Session, account_id: int, password_hash: str, *, keep_session: int | None = None
+) -> None:
+    """Stores another password's hash and ends what the old one may have led to: all sessions but
+    `keep_session`, and the link token. Within the caller's transaction."""
+    outbox.lock(session, account_id)
+    sessions.end_all(session, account_id, keep=keep_session)
+    _end_all_of(session, LinkToken, LinkToken.voided_at, account_id, clock.now())
+    _store(session, account_id, {"password_hash": password_hash})
+
+
 def confirm_password(person: Person, password: str, visitor: Visitor) -> None:
     """Raises `WrongPassword` unless it is this person's; counted as sign-ins are."""
     try:
@@ -216,13 +227,6 @@ def find(username: str) -> Person:
     if account is None or account.erased_at is not None:
         raise NotFound
     return person_of(account)
-
-
-def make_admin(person: Person, visitor: Visitor) -> None:
-    """Lets a person into the admin zone."""
-    with transaction() as session:
-        session.execute(update(Account).where(Account.id == person.id).values(is_admin=True))
-        audit.record(session, "made_admin", person.id, visitor)
 
 
 def disable(admin: Person, account_id: int, visitor: Visitor) -> None:
@@ -307,11 +311,8 @@ def _set_password(
     db.session.rollback()  # no transaction is held while the password is hashed
     password_hash = passwords.hash(password)
     with transaction() as session:
-        outbox.lock(session, person.id)
-        sessions.end_all(session, person.id, keep=keep_session)
-        # Whoever knew the old password may have seen the link token.
-        _end_all_of(session, LinkToken, LinkToken.voided_at, person.id, clock.now())
-        _store(session, person.id, {**values, "password_hash": password_hash})
+        replace_password(session, person.id, password_hash, keep_session=keep_session)
+        _store(session, person.id, values)
         audit.record(session, "password_changed", person.id, visitor)
         return _reread(session, person.id)
 

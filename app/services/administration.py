@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app import clock
@@ -23,6 +23,7 @@ from app.models import (
     SignIn,
 )
 from app.services import audit, names, passwords, sessions
+from app.services.accounts import replace_password
 from app.services.people import Person, Visitor
 
 # A query of some columns.
@@ -192,9 +193,7 @@ def reset_password(admin: Person, account_id: int, visitor: Visitor) -> str:
     password_hash = passwords.hash(password)
     with transaction() as session:
         _require(session, account_id)
-        of_account = update(Account).where(Account.id == account_id)
-        session.execute(of_account.values(password_hash=password_hash))
-        sessions.end_all(session, account_id)
+        replace_password(session, account_id, password_hash)
         audit.record(session, "password_reset", account_id, visitor, actor_id=admin.id)
     return password
 
