@@ -5,11 +5,8 @@ lock, taken before any other, only makes the race polite. Binding is immediate a
 button in the chat. What is sent where is the delivery engine's; this decides whose chat is whose.
 """
 
-import hashlib
-import hmac
-import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -17,16 +14,12 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.delivery import outbox
-from app.errors import ChatTaken, InvalidToken, NoChat, WrongLinkCode
-from app.extensions import db, settings, transaction
+from app.errors import ChatTaken, InvalidToken, NoChat
+from app.extensions import db, transaction
 from app.models import Account, Chat, LinkCode, LinkToken, Notice
-from app.services import audit, limits, tokens
+from app.services import audit, limits, link_codes, tokens
 from app.services.people import Person, TelegramPerson, Visitor
 
-CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-CODE_LENGTH = 8
-_HYPHENS = "-\u2010\u2011\u2012\u2013\u2014"
-CODE_LIFETIME = timedelta(minutes=10)
 # The bot is the visitor when an update, not a request, is what happened.
 BY_BOT = Visitor(network="telegram")
 
@@ -132,14 +125,8 @@ def link_by_token(token: str, telegram: TelegramPerson) -> Link | None:
 
 def link_code(telegram: TelegramPerson) -> str:
     """The code of this chat that can be posted to the API: the present one, or a new one."""
-    now = clock.now()
     with transaction() as session:
-        limits.lock(session, f"link code {telegram.telegram_id}")
-        row = _live_code(session, telegram.telegram_id)
-        # One that is about to expire would be of no use to who reads it now.
-        if row is None or row.expires_at - now < CODE_LIFETIME / 2:
-            row = _new_code(session, row, telegram, now)
-        return _code_of(row)
+        return link_codes.present_or_new(session, telegram)
 
 
 def unlink(person: Person, visitor: Visitor) -> None:
@@ -207,11 +194,6 @@ def settle(session: Session, account_id: int) -> None:
         outbox.release(session, account_id)
 
 
-def normalised(code: str) -> str:
-    """A link code as it is compared: upper case, without spaces and hyphens."""
-    return "".join(c for c in code.upper() if not c.isspace() and c not in _HYPHENS)
-
-
 def _count_guess(person: Person) -> int:
     """Counts a code before it is looked at, in a transaction that a wrong one does not undo."""
     with transaction() as session:
@@ -220,7 +202,7 @@ def _count_guess(person: Person) -> int:
 
 def _redeem_code(session: Session, person: Person, code: str, visitor: Visitor, hit: int) -> Chat:
     outbox.lock(session, person.id)
-    row = _code_row(session, code)
+    row = link_codes.claimed(session, code)
     if not session.get_one(Account, person.id, populate_existing=True).active:
         raise InvalidToken  # shut while this request was under way
     chat = _bind(session, person.id, _telegram_person(row), visitor)
@@ -337,64 +319,6 @@ def _linked(chat: Chat) -> LinkedChat:
         linked_at=chat.linked_at,
         blocked_at=chat.blocked_at,
     )
-
-
-def _live_code(session: Session, telegram_id: int) -> LinkCode | None:
-    return session.scalar(
-        select(LinkCode).where(
-            LinkCode.telegram_id == telegram_id,
-            LinkCode.used_at.is_(None),
-            LinkCode.voided_at.is_(None),
-        )
-    )
-
-
-def _new_code(
-    session: Session, former: LinkCode | None, telegram: TelegramPerson, now: datetime
-) -> LinkCode:
-    if former is not None:
-        former.voided_at = now
-        session.flush()
-    row = LinkCode(
-        telegram_id=telegram.telegram_id,
-        title=telegram.title,
-        username=telegram.username,
-        language=telegram.language,
-        nonce=secrets.token_bytes(32),
-        expires_at=now + CODE_LIFETIME,
-    )
-    row.code_hash = _code_hash(_code_of(row))
-    session.add(row)
-    return row
-
-
-def _code_row(session: Session, code: str) -> LinkCode:
-    row = session.scalar(
-        select(LinkCode)
-        .where(LinkCode.code_hash == _code_hash(normalised(code)))
-        .where(LinkCode.used_at.is_(None), LinkCode.voided_at.is_(None))
-        .where(LinkCode.expires_at > clock.now())
-        .with_for_update()
-    )
-    if row is None:
-        raise WrongLinkCode(fields={"code": [str(WrongLinkCode.__doc__)]})
-    return row
-
-
-def _code_of(row: LinkCode) -> str:
-    """Eight characters drawn from the row's nonce; the alphabet's bias is below 2^-200."""
-    number = int.from_bytes(hmac.digest(settings().key("link-code"), row.nonce, hashlib.sha256))
-    letters = []
-    for _ in range(CODE_LENGTH):
-        number, index = divmod(number, len(CODE_ALPHABET))
-        letters.append(CODE_ALPHABET[index])
-    return "".join(letters)
-
-
-def _code_hash(code: str) -> bytes:
-    """40 bits could be guessed against a bare hash: a key goes in."""
-    key = settings().key("link-code-hash")
-    return hmac.digest(key, code.encode("utf-8", "replace"), hashlib.sha256)
 
 
 def _telegram_person(row: LinkCode) -> TelegramPerson:

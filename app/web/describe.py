@@ -63,7 +63,6 @@ EVENTS: Mapping[str, str] = {
     "disabled": "was disabled",
     "enabled": "was enabled",
     "erased": "was erased",
-    "made_admin": "became an admin",
     "chat_linked": "linked a chat",
     "chat_unlinked": "unlinked the chat",
     "send_token_made": "made a send token",

@@ -8,13 +8,13 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from app.services import chats, messages, tokens
-from app.services.chats import CODE_ALPHABET
+from app.services.link_codes import ALPHABET
 from app.services.messages import Filter
 from sandbox.client import Sandbox, User, wait_for
 from tests.conftest import Member
 from tests.running import Part, Running
 
-CODE_LINE = re.compile(rf"^([{CODE_ALPHABET}]{{8}})$", re.MULTILINE)
+CODE_LINE = re.compile(rf"^([{ALPHABET}]{{8}})$", re.MULTILINE)
 # Looks like a link token and is none.
 NOBODY = "0" * 64
 

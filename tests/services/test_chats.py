@@ -14,7 +14,7 @@ from app.errors import (
     TooManyFailures,
     WrongLinkCode,
 )
-from app.services import accounts, chats, messages, sessions, tokens
+from app.services import accounts, chats, link_codes, messages, sessions, tokens
 from app.services.chats import Link
 from app.services.messages import Draft
 from app.services.people import TelegramPerson, Visitor
@@ -147,7 +147,7 @@ def test_a_code_links_the_chat_that_it_was_given_to_and_tells_it(
 ) -> None:
     code = chats.link_code(person(1))
     assert len(code) == 8
-    assert set(code) <= set(chats.CODE_ALPHABET)
+    assert set(code) <= set(link_codes.ALPHABET)
     assert chats.link_by_code(alice.person, code, HERE).telegram_id == 1
     assert notices(database) == [(1, "linked")]
 
@@ -221,13 +221,13 @@ def test_a_thousand_guesses_get_five_tries(
     app: Flask, alice: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at = []
-    real = chats._code_hash
+    real = link_codes.digest
 
     def count(code: str) -> bytes:
         looked_at.append(code)
         return real(code)
 
-    monkeypatch.setattr(chats, "_code_hash", count)
+    monkeypatch.setattr(link_codes, "digest", count)
     for _ in range(5):
         at_once(app, 20, lambda n: chats.link_by_code(alice.person, f"2222222{n % 8 + 2}", HERE))
     assert len(looked_at) == 5
