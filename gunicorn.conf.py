@@ -6,18 +6,51 @@ Not the place for the application's own settings: those are in app/config.py.
 import gc
 import json
 import os
+import socket
+import time
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
 from gunicorn import util
 from gunicorn.glogging import Logger
 from gunicorn.http.wsgi import Response
+from gunicorn.workers.gthread import ThreadWorker
 
 _host = os.environ.get("HOST", "127.0.0.1")
 
 bind = f"{f'[{_host}]' if ':' in _host else _host}:{os.environ.get('PORT', '8000')}"
-# psycopg2 blocks the thread it runs in, so threads and not an event loop.
-worker_class = "gthread"
+
+
+class worker_class(ThreadWorker):  # the setting's name
+    """psycopg2 blocks the thread it runs in, so threads and not an event loop.
+
+    A client that drips its request a byte a second would hold a thread for hours: after
+    `reading_seconds` nothing more is read from it. Answers may take longer.
+    """
+
+    reading_seconds = 20.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._taken: dict[Any, float] = {}
+
+    def handle(self, conn: Any) -> Any:
+        self._taken[conn] = time.monotonic()
+        try:
+            return super().handle(conn)
+        finally:
+            self._taken.pop(conn, None)
+
+    def notify(self) -> None:
+        """Called by the main thread about every second."""
+        super().notify()
+        for conn, since in list(self._taken.items()):
+            if time.monotonic() - since > self.reading_seconds:
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)
+
+
 workers = 2
 threads = 16
 # The application is imported once, before the workers are forked: a faster start, shared memory.

@@ -3,7 +3,10 @@ HTTP to strangers: no banner, no HTML, no smuggling."""
 
 import re
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from app import identity
 from tests.conftest import PASSWORD, MakeApp, Member
-from tests.running import Part, Running
+from tests.running import ROOT, Part, Running
 
 HTTPS = "https://gonets.example"
 
@@ -207,9 +210,8 @@ def test_a_get_with_a_cookie_changes_nothing_even_from_elsewhere(app: Flask, ali
 
 def speak(web: Part, said: bytes) -> bytes:
     """What the server answers to these bytes until it closes or falls silent."""
-    host, port = web.url.removeprefix("http://").split(":")
     heard = b""
-    with socket.create_connection((host, int(port)), 5) as connection:
+    with socket.create_connection(("127.0.0.1", web.port), 5) as connection:
         connection.sendall(said)
         connection.settimeout(0.3)
         try:
@@ -252,7 +254,7 @@ BROKEN: dict[str, bytes] = {
 
 
 def test_a_server_among_strangers(running: Running) -> None:
-    """One server for all of it: banners, broken requests, smuggling, slow and silent clients."""
+    """One server for all of it: banners, broken requests, smuggling."""
     web = running.web(workers=1)
     plain = speak(web, request("GET /v1/users/me HTTP/1.1", "Host: x", "Connection: close"))
     assert plain.startswith(b"HTTP/1.1 401")
@@ -275,13 +277,40 @@ def test_a_server_among_strangers(running: Running) -> None:
         assert b"<html" not in answer.lower(), (kind, answer[:300])
         assert b"gunicorn" not in answer.lower()
         assert b"granian" not in answer.lower()
-    # A body that never comes holds a thread, not the server.
-    host, port = web.url.removeprefix("http://").split(":")
-    slow = [socket.create_connection((host, int(port)), 5) for _ in range(8)]
-    for connection in slow:
-        connection.sendall(request(*LOGIN_HEAD, "Content-Length: 100", body=b"{"))
-    alive = speak(web, request("GET /healthz HTTP/1.1", "Host: x", "Connection: close"))
-    assert alive.startswith(b"HTTP/1.1 200")
+    assert "Traceback" not in web.log()
+
+
+def test_slow_clients_are_sent_away_and_then_others_are_served(
+    running: Running, tmp_path: Path
+) -> None:
+    """As many as there are threads, each dripping a request: sooner or later they all go."""
+    hurried = tmp_path / "gunicorn.conf.py"
+    ours = (ROOT / "gunicorn.conf.py").read_text()
+    hurried.write_text(f"{ours}\nworker_class.reading_seconds = 2.0\n")
+    web = running.web(workers=1, GUNICORN_CMD_ARGS=f"-c {hurried} --threads 4")
+    healthy = request("GET /healthz HTTP/1.1", "Host: x", "Connection: close")
+    slow = [socket.create_connection(("127.0.0.1", web.port), 5) for _ in range(4)]
+    slow[0].sendall(request(*LOGIN_HEAD, "Content-Length: 100", body=b"{"))
+    slow[1].sendall(request(*LOGIN_HEAD, "Transfer-Encoding: chunked", body=b"5\r\n{"))
+    slow[2].sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    slow[3].sendall(b"G")
+    began = time.monotonic()
+    sent_away: set[int] = set()
+    while len(sent_away) < len(slow) and time.monotonic() - began < 10:
+        for number, connection in enumerate(slow):
+            with suppress(OSError):
+                connection.sendall(b"x")  # a byte now and then is not enough
+            connection.settimeout(0.1)
+            try:
+                while connection.recv(65536):
+                    pass
+                sent_away.add(number)
+            except TimeoutError:
+                pass
+            except OSError:
+                sent_away.add(number)
+    assert sent_away == {0, 1, 2, 3}, web.log()
+    assert speak(web, healthy).startswith(b"HTTP/1.1 200")
+    assert "Traceback" not in web.log()
     for connection in slow:
         connection.close()
-    assert "Traceback" not in web.log()
