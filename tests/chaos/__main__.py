@@ -7,6 +7,7 @@ process of this program on servers of its own.
 import argparse
 import logging
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from tests.chaos.scene import Result
 def main() -> int:
     """Plays what was asked for; 0 if every promise was kept."""
     logging.disable(logging.WARNING)
+    # So that what was started is ended, and folders are removed, when this is.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options()
     if options.into:
         results = play(options.only, options.seed, options.messages)

@@ -131,6 +131,10 @@ class Load:
     def going_on(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
 
+    @property
+    def posts_so_far(self) -> list[Post]:
+        return list(self._posts)
+
     def posts(self) -> list[Post]:
         """What became of them all; waits for the last."""
         for thread in self._threads:

@@ -4,13 +4,28 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from sandbox.journal import Call
-from tests.chaos.checker import FOUND_WITHIN
+from tests.chaos.checker import FOUND_WITHIN, RECORDED_WITHIN
 from tests.chaos.history import History
 
 
 def kills_in_flight(history: History, kills: list[float]) -> int:
     """How many of these moments fell into a call whose outcome was then lost."""
     return len({moment for moment, _ in _hits(history, kills)})
+
+
+def kills_in_flight_so_far(history: History, kills: list[float], now: float) -> int:
+    """As `kills_in_flight`, before the lanes of dead workers are found: their messages say
+    `sending` although the receiver has long answered."""
+    sending = {row.text for row in history.rows if row.status == "sending"}
+    orphans = {text for post in history.posts if post.text in sending for text in post.expected}
+    hit = {moment for moment, _ in _hits(history, kills)}
+    for call in history.calls:
+        if (
+            call.parameters.get("text") in orphans
+            and (call.answered_at or now) < now - RECORDED_WITHIN
+        ):
+            hit |= {moment for moment in kills if call.at <= moment <= (call.answered_at or 0)}
+    return len(hit)
 
 
 def longest_pause(history: History, kills: list[float]) -> float:

@@ -70,6 +70,7 @@ def _speak_strangely(scene: Scene, anna: Member) -> None:
     anna.chat.says("after the nonsense")
     _heard(scene, anna, 3)
     for number, jump in enumerate((2_000_000_000, 40), start=4):
+        wait_for(lambda: not sandbox.pending_updates(), 10, "updates are left")
         sandbox.updates_jump_to(jump)
         anna.chat.says(f"after a jump to {jump}")
         _heard(scene, anna, number)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from tests.chaos import measures
 from tests.chaos.checker import Verdict, check
 from tests.chaos.clients import Client, Load
-from tests.chaos.history import Disturbance, Post
+from tests.chaos.history import Disturbance, History, Post
 from tests.chaos.stage import Member, Stage
 from tests.running import Part
 
@@ -109,8 +109,7 @@ class Scene:
         if not self.stage.comes_to_rest(self.members, drained_within):
             self.broken.append(f"not drained within {drained_within:.0f} s")
         drain = time.monotonic() - ended
-        history = self.stage.history(self.members, posts, self.since, self.talkers)
-        history = replace(history, disturbances=self.disturbances, shown=self._shown(posts))
+        history = replace(self.history(posts), shown=self._shown(posts))
         return Result(
             name=self.name,
             messages=len(posts),
@@ -124,6 +123,11 @@ class Scene:
             broken=self.broken,
             notes=self.notes,
         )
+
+    def history(self, posts: Sequence[Post]) -> History:
+        """What has been seen of it until now."""
+        history = self.stage.history(self.members, posts, self.since, self.talkers)
+        return replace(history, disturbances=self.disturbances)
 
     def _shown(self, posts: Sequence[Post]) -> dict[int, dict[str, object]]:
         """Some of the messages as the API tells of them to whoever may read them."""

@@ -1,6 +1,7 @@
 """Everything in one story: the short form of the proof, for the test suite."""
 
 import time
+from typing import Any
 
 from tests.chaos.brokers import ACCEPTED_WITHIN, Credentials, wipe
 from tests.chaos.clients import Load, drafts
@@ -12,13 +13,14 @@ AWAY_SECONDS = 1.5
 
 def storm(scene: Scene, messages: int) -> Result:
     """Kills in a row, then a broker that dies, hangs and forgets, then a database that crashes."""
-    people = scene.people(75)
-    workers = scene.workers(3)
+    people = scene.people(100)
+    workers = scene.workers(2)
     revoked = Credentials(scene)
     loads = kill_again_and_again(scene, workers, people, messages * 2 // 3)
     scene.stage.sandbox.clear_faults()
-    scene.stage.sandbox.fault("cut", accepted=True, probability=0.2, seed=scene.seed)
-    scene.stage.sandbox.fault("server_error", probability=0.2, seed=scene.seed)
+    chance: dict[str, Any] = {"probability": 0.2, "times": 10, "seed": scene.seed}
+    scene.stage.sandbox.fault("cut", accepted=True, **chance)
+    scene.stage.sandbox.fault("server_error", **chance)
     rest = drafts(
         people, messages - messages * 2 // 3, scene.rng, seconds=9, title=f"{scene.title} rest"
     )

@@ -3,6 +3,7 @@
 import time
 
 from sandbox.client import wait_for
+from tests.chaos import measures
 from tests.chaos.clients import Load, drafts
 from tests.chaos.scene import Result, Scene
 from tests.chaos.stage import Member
@@ -10,18 +11,19 @@ from tests.running import Part
 
 RESUMED_WITHIN = 40.0
 STOPPED_WITHIN = 30.0
-# So many kills must hit a send, or the run has shown nothing; a few more are made.
+# So many kills must hit a send, or the run has shown nothing; so many are made for it at most.
 KILLS_IN_FLIGHT = 10
-KILLS = 13
+KILLS = 20
 # How many calls there are at least at the moment of a kill.
-UNDER_WAY = 6
+UNDER_WAY = 2
+LONGEST_CALL = 4.0  # seconds
 RESTARTS = 8
 
 
 def kills(scene: Scene, messages: int) -> Result:
     """kill -9 of a random worker's process group, again and again, while it sends."""
-    people = scene.people(max(75, messages // 5))
-    workers = scene.workers(3)
+    people = scene.people(max(100, messages // 5))
+    workers = scene.workers(2)
     loads = kill_again_and_again(scene, workers, people, messages)
     return judged_kills(scene.finish([post for load in loads for post in load.posts()], loads))
 
@@ -91,14 +93,21 @@ def kill_again_and_again(
     """Some posts before each kill, and calls that take long enough to be hit."""
     wanted = drafts(people, messages, scene.rng, title=scene.title)
     portion = -(-messages // KILLS)
-    slow_down(scene, 36.0 / portion)
-    loads = []
-    for number in range(KILLS):
-        loads.append(Load(scene.client, wanted[number * portion : (number + 1) * portion]))
+    slow_down(scene, min(LONGEST_CALL, 72.0 / portion))
+    loads: list[Load] = []
+    while len(scene.kills) < KILLS and hits_so_far(scene, loads) < KILLS_IN_FLIGHT:
+        loads.append(Load(scene.client, wanted[:portion]))
+        del wanted[:portion]
         wait_for(lambda: calls_under_way(scene) >= UNDER_WAY, 60, "nothing is being sent")
         time.sleep(scene.rng.uniform(0.1, 0.5))
         kill_one(scene, workers)
-    return loads
+    return [*loads, Load(scene.client, wanted)]
+
+
+def hits_so_far(scene: Scene, loads: list[Load]) -> int:
+    """How many kills have hit a send until now."""
+    posts = [post for load in loads for post in load.posts_so_far]
+    return measures.kills_in_flight_so_far(scene.history(posts), scene.kills, time.time())
 
 
 def judged_kills(result: Result) -> Result:
@@ -119,7 +128,7 @@ def slow_down(scene: Scene, seconds: float) -> None:
 
 def kill_one(scene: Scene, workers: list[Part]) -> None:
     """Kills one of those that deliver, and starts another in its place."""
-    wait_for(lambda: len(delivering(workers)) > 1, 60, "no worker is ready")
+    wait_for(lambda: delivering(workers), 60, "no worker is ready")
     victim = scene.rng.choice(delivering(workers))
     scene.killed(workers[victim])
     workers[victim] = scene.stage.worker()
