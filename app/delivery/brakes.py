@@ -1,12 +1,10 @@
 """What keeps the whole bot from sending: a flood, an unreachable Telegram, a refused token.
 
-One row that every worker reads with each claim. A flood ends by itself at the time that Telegram
-named. The other two end when a probe (getMe, by any worker's sweep) succeeds; until then no
-message is tried, so none fails and none uses up its attempts. An operator's pause is the same row
-and ends by the operator.
+One row that every worker reads with each claim; its `hold_reason` is `flood`, `unreachable` or
+`bot_rejected`. A flood ends by itself at the time that Telegram named. The other two end when a
+probe (getMe, by any worker's sweep) succeeds; until then no message is tried, so none fails and
+none uses up its attempts. An operator's pause is in the same row and ends by the operator.
 """
-
-from enum import StrEnum
 
 from sqlalchemy import Connection, text
 
@@ -22,14 +20,6 @@ LONGEST_HOLD = 60.0
 PROBE_SECONDS = 5.0
 UNREACHABLE_PROBE_EVERY = 3.0
 REJECTED_PROBE_EVERY = 10.0
-
-
-class Hold(StrEnum):
-    """Why nothing is sent."""
-
-    FLOOD = "flood"
-    UNREACHABLE = "unreachable"
-    REJECTED = "bot_rejected"
 
 
 def flooded(connection: Connection, chat_id: int, seconds: float) -> bool:
@@ -67,19 +57,15 @@ def unreached(connection: Connection) -> bool:
     reason = connection.scalar(
         text("""
           UPDATE bot SET failures = failures + 1,
-            held_until = CASE WHEN failures + 1 >= :most AND hold_reason IS DISTINCT FROM :rejected
-                              THEN now() + make_interval(secs => 1) ELSE held_until END,
-            hold_reason = CASE WHEN failures + 1 >= :most AND hold_reason IS DISTINCT FROM :rejected
-                               THEN :unreachable ELSE hold_reason END
+            (hold_reason, held_until) = (
+              SELECT 'unreachable', now() + make_interval(secs => 1)
+              WHERE failures + 1 >= :most AND hold_reason IS DISTINCT FROM 'bot_rejected'
+              UNION ALL SELECT hold_reason, held_until LIMIT 1)
           RETURNING hold_reason
         """),
-        {
-            "most": FAILURES_IN_A_ROW,
-            "rejected": Hold.REJECTED.value,
-            "unreachable": Hold.UNREACHABLE.value,
-        },
+        {"most": FAILURES_IN_A_ROW},
     )
-    return bool(reason == Hold.UNREACHABLE)
+    return bool(reason == "unreachable")
 
 
 def reached(connection: Connection) -> None:
@@ -89,7 +75,7 @@ def reached(connection: Connection) -> None:
 
 def rejected(connection: Connection) -> None:
     """Notes that Telegram refuses the bot's token: everything waits until it does not."""
-    _hold(connection, Hold.REJECTED, REJECTED_PROBE_EVERY)
+    _hold(connection, "bot_rejected", REJECTED_PROBE_EVERY)
 
 
 def claim_probe(connection: Connection) -> bool:
@@ -131,14 +117,14 @@ def release(connection: Connection) -> None:
 
 def unreached_still(connection: Connection) -> None:
     """The probe was not answered: the next one is due soon."""
-    _hold(connection, Hold.UNREACHABLE, UNREACHABLE_PROBE_EVERY)
+    _hold(connection, "unreachable", UNREACHABLE_PROBE_EVERY)
 
 
-def _hold(connection: Connection, reason: Hold, seconds: float) -> None:
+def _hold(connection: Connection, reason: str, seconds: float) -> None:
     connection.execute(
         text("""
           UPDATE bot SET hold_reason = :reason,
             held_until = now() + make_interval(secs => :seconds)
         """),
-        {"reason": reason.value, "seconds": seconds},
+        {"reason": reason, "seconds": seconds},
     )

@@ -20,8 +20,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import clock, logs, metrics
-from app.delivery import brakes, lanes, splitting
-from app.delivery.lanes import Message, Record, Recorded, Turn
+from app.delivery import brakes, lanes, ledger, splitting
+from app.delivery.lanes import Message, Turn
+from app.delivery.ledger import Record, Recorded
 from app.delivery.retries import decide
 from app.models import Status
 from app.telegram import Ambiguous, BotApi, BotBroken, ChatGone, Moved, NotSent, Outcome, Wait
@@ -176,19 +177,20 @@ class Courier:
             case Moved(chat_id=chat_id):
                 try:
                     with self._database.begin() as transaction:
-                        recorded = lanes.record(transaction, turn, message, made)
-                        lanes.move(transaction, turn, message, chat_id)
+                        recorded = ledger.record(transaction, turn, message, made)
+                        if recorded is not None:
+                            ledger.move(transaction, turn, message, chat_id)
                         return recorded
                 except IntegrityError:
                     # Somebody else has linked the new chat: this account has none any more.
                     return self._record_block(turn, message, made)
-        return lanes.record(connection, turn, message, made)
+        return ledger.record(connection, turn, message, made)
 
     def _record_block(self, turn: Turn, message: Message, made: Record) -> Recorded | None:
         with self._database.begin() as transaction:
-            recorded = lanes.record(transaction, turn, message, made)
+            recorded = ledger.record(transaction, turn, message, made)
             if recorded is not None:
-                lanes.block(transaction, turn)
+                ledger.block(transaction, turn)
             return recorded
 
     def _patience(self) -> float:

@@ -49,6 +49,8 @@ class Station:
 
     def join(self) -> None:
         """Waits for the turns under way, until 28 seconds after `stop` at most."""
+        if not self._stopping.is_set():
+            self.stop()
         if not self.crew.join(max(0.0, self._until - monotonic())):
             log.error("stopped while calls were under way")
 

@@ -62,6 +62,7 @@ class Sweep:
 
     def _run(self) -> None:
         log.info("sweeping")
+        self._guarded(self._welcome)
         while not self._stopping.is_set():
             self._guarded(self.tick)
             self._stopping.wait(TICK_SECONDS)
@@ -95,6 +96,10 @@ class Sweep:
                 log.error("Telegram still refuses the bot's token", code=outcome.code)
             case _:
                 brakes.unreached_still(connection)
+
+    def _welcome(self) -> None:
+        with self._courier.connect() as connection:
+            brakes.probe_soon(connection)
 
     def _farewell(self) -> None:
         with self._courier.connect() as connection:

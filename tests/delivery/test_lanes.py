@@ -8,7 +8,7 @@ from sqlalchemy import Engine, event
 
 from app import clock
 from app.delivery import engine as engine_module
-from app.delivery import lanes, outbox
+from app.delivery import lanes, ledger, outbox
 from app.extensions import transaction
 from sandbox.client import Sandbox, wait_for
 from tests.delivery.conftest import Correspondent, NewCorrespondent, Worker, execute, workers
@@ -16,7 +16,8 @@ from tests.delivery.conftest import Correspondent, NewCorrespondent, Worker, exe
 
 def lease_ends(anna: Correspondent) -> None:
     """Time passes, and the lease with it."""
-    execute(anna.database, "UPDATE lane SET leased_until = now(), wake_at = now()")
+    due = "UPDATE lane SET leased_until = now(), wake_at = now() WHERE wake_at = leased_until"
+    execute(anna.database, due)
 
 
 def test_a_leased_lane_is_not_claimed_by_another_worker(
@@ -70,6 +71,44 @@ def test_a_zombie_writes_nothing(
     assert [attempt.outcome for attempt in anna.attempts(first)] == ["ambiguous", "sent"]
 
 
+def test_a_zombie_does_not_end_the_turn_of_its_successor(
+    anna: Correspondent, worker: Worker, other_worker: Worker
+) -> None:
+    message_id = anna.posts()
+    turn = worker.claims()
+    lease_ends(anna)
+    successor = other_worker.claims()
+    lane = anna.lane()
+    worker.finishes(turn)
+    assert anna.lane() == lane
+    assert anna.message(message_id).status == "sending"
+    other_worker.finishes(successor)
+    row = anna.message(message_id)
+    assert (row.status, len(row.telegram_message_ids)) == ("sent", 1)
+
+
+def test_a_zombie_moves_no_chat_and_blocks_none(
+    anna: Correspondent, worker: Worker, other_worker: Worker, sandbox: Sandbox
+) -> None:
+    anna.posts("first")
+    anna.posts("second")
+    moving = worker.claims()
+    lease_ends(anna)
+    blocking = other_worker.claims()
+    lease_ends(anna)
+    for last in workers(anna.app):
+        last.turns(1)
+    before = anna.lane()
+    with sandbox.fault("migrate", migrate_to_chat_id=-1, times=1):
+        worker.finishes(moving)
+    with sandbox.fault("blocked", times=1):
+        other_worker.finishes(blocking)
+    assert anna.lane() == before
+    with anna.database.connect() as connection:
+        chat = connection.exec_driver_sql("SELECT telegram_id, blocked_at FROM chat").one()
+    assert tuple(chat) == (anna.chat.id, None)
+
+
 def test_a_zombie_of_an_idle_lane_writes_nothing(
     anna: Correspondent, worker: Worker, other_worker: Worker
 ) -> None:
@@ -121,7 +160,7 @@ def test_a_record_whose_commit_was_lost_from_sight_is_repeated_without_effect(
     """The statement is carried out, and the connection lost before its answer."""
     message_id = anna.posts()
     turn = worker.claims()
-    real, lost = lanes.record, []
+    real, lost = ledger.record, []
 
     def record(connection: Any, *args: Any) -> Any:
         result = real(connection, *args)
@@ -130,7 +169,7 @@ def test_a_record_whose_commit_was_lost_from_sight_is_repeated_without_effect(
             connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
         return result
 
-    monkeypatch.setattr(lanes, "record", record)
+    monkeypatch.setattr(ledger, "record", record)
     worker.finishes(turn)
     assert lost
     row = anna.message(message_id)
@@ -143,7 +182,7 @@ def test_an_outcome_waits_for_the_database(
 ) -> None:
     message_id = anna.posts()
     turn = worker.claims()
-    real, failures = lanes.record, []
+    real, failures = ledger.record, []
 
     def record(connection: Any, *args: Any) -> Any:
         if len(failures) < 3:
@@ -151,7 +190,7 @@ def test_an_outcome_waits_for_the_database(
             connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
         return real(connection, *args)
 
-    monkeypatch.setattr(lanes, "record", record)
+    monkeypatch.setattr(ledger, "record", record)
     worker.finishes(turn)
     assert len(failures) == 3
     row = anna.message(message_id)
@@ -167,7 +206,7 @@ def test_an_outcome_that_cannot_be_written_is_given_up_in_the_end(
     def record(connection: Any, *_: Any) -> Any:
         connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    monkeypatch.setattr(lanes, "record", record)
+    monkeypatch.setattr(ledger, "record", record)
     monkeypatch.setattr(engine_module, "RECORD_SECONDS", 0.5)
     with pytest.raises(engine_module.DATABASE_AWAY):
         worker.finishes(turn)

@@ -147,9 +147,10 @@ def test_a_chat_is_not_written_to_faster_than_its_rate(
         anna.posts(f"{n}")
     start_station(make_app(TELEGRAM_CHAT_RATE="5"))
     lines = sandbox.wait_for_messages(6)
-    gaps = [later.at - earlier.at for earlier, later in zip(lines, lines[1:], strict=False)]
-    assert min(gaps) > 0.18
-    assert max(gaps) < 0.6
+    # Single calls may be late, but nothing is ever sent early.
+    since_the_first = [line.at - lines[0].at for line in lines]
+    assert all(at > 0.2 * n - 0.1 for n, at in enumerate(since_the_first))
+    assert since_the_first[-1] < 2.5
 
 
 def test_at_telegrams_own_rates_nothing_is_answered_with_a_429(
@@ -195,6 +196,16 @@ def test_delivery_goes_on_when_telegram_takes_the_token_again(
         assert len(sandbox.calls("sendMessage")) == 1
     row = anna.wait_for(message_id, "sent")
     assert not row.possible_duplicate
+
+
+def test_a_worker_that_starts_with_a_better_token_does_not_wait(
+    start_station: StartStation, anna: Correspondent, database: Engine
+) -> None:
+    with database.connect() as connection:
+        brakes.rejected(connection)
+    message_id = anna.posts()
+    start_station()
+    anna.wait_for(message_id, "sent", within=5)
 
 
 def test_delivery_goes_on_when_telegram_can_be_reached_again(

@@ -29,7 +29,8 @@ def under_way(sandbox: Sandbox, count: int = 1) -> None:
 
 def lease_ends(anna: Correspondent) -> None:
     """Half a minute passes: the lease of a worker that died or was frozen ends."""
-    execute(anna.database, "UPDATE lane SET leased_until = now(), wake_at = now()")
+    due = "UPDATE lane SET leased_until = now(), wake_at = now() WHERE wake_at = leased_until"
+    execute(anna.database, due)
 
 
 @contextmanager

@@ -107,14 +107,20 @@ def test_a_connection_that_idled_is_not_used_again(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_connection_closed_by_the_server_meanwhile_costs_nothing() -> None:
+    closed = threading.Event()
+
     def once(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(ANSWER)
+        connection.close()
+        closed.set()
 
     with server(once) as url:
         api = Transport()
         for _ in range(3):
             assert isinstance(api.post(url, {}, monotonic() + 5), Answer)
+            assert closed.wait(5)
+            closed.clear()
 
 
 def nothing(connection: socket.socket) -> None:
@@ -165,6 +171,20 @@ def test_a_call_is_over_at_its_deadline_however_slowly_the_server_talks(
     assert isinstance(answer, NoAnswer)
     assert answer.begun
     assert 0.4 < took < 1.5
+
+
+def stall_late(connection: socket.socket) -> None:
+    read_request(connection)
+    threading.Event().wait(0.4)
+    connection.sendall(ANSWER[:20])
+    threading.Event().wait(10)
+
+
+def test_a_server_that_stalls_late_gets_no_second_helping_of_time() -> None:
+    with server(stall_late) as url:
+        began = monotonic()
+        post(url, seconds=0.5)
+        assert monotonic() - began < 0.75
 
 
 def close(connection: socket.socket) -> None:
