@@ -74,6 +74,13 @@ class logger_class(Logger):  # the setting's name
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 
+    def warning(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """What cannot be parsed may be part of a message (a Content-Length that counts characters
+        leaves the rest of the body to be read as a request): who sent it is told, not what."""
+        if str(msg).startswith("Invalid request from "):
+            msg = str(msg).partition(": ")[0]
+        super().warning(msg, *args, **kwargs)
+
 
 def _refuse(sock: Any, status: int, reason: str, _words: str) -> None:
     """What is no HTTP never reaches the application: it is refused in the shape of its API."""

@@ -38,7 +38,8 @@ def create_admin(username: str, name: str | None, password_stdin: bool) -> None:
         person = accounts.register(registration, BY_COMMAND, is_admin=True)
     except ServiceError as error:
         raise _refusal(error) from None
-    click.echo(f"{person.username} is an admin now.")
+    site = settings().base_url
+    click.echo(f"{person.username} is an admin now: sign in at {site}/cabinet, then {site}/admin")
 
 
 @click.command()

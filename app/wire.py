@@ -55,6 +55,8 @@ def attach(app: Flask, settings: Settings) -> None:
     app.after_request(_finish)
     if settings.https:
         app.after_request(_strict_transport)
+    # The thread serves others next, and logs things that belong to no request.
+    app.teardown_request(lambda _: structlog.contextvars.clear_contextvars())
 
 
 def _begin() -> None:

@@ -29,6 +29,9 @@ def read(project: Path) -> Environment:
     environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', os.defpath)}"
     environment["PYTHONUNBUFFERED"] = "1"
     environment["FLASK_SKIP_DOTENV"] = "1"  # it has been read
+    if os.geteuid() == 0:
+        # Celery's word to root, six lines of it at each start; nobody else is on this machine.
+        environment["PYTHONWARNINGS"] = "ignore:You're running the worker with superuser"
     return environment
 
 

@@ -4,6 +4,7 @@ How somebody proves to be an account's owner stands in `signing_in`, what a sign
 `sessions`, what is removed when in `retention`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +18,7 @@ from app.delivery import outbox
 from app.errors import (
     Conflict,
     Forbidden,
+    Invalid,
     NotFound,
     RegistrationClosed,
     UsernameTaken,
@@ -67,11 +69,7 @@ def register(registration: Registration, visitor: Visitor, *, is_admin: bool = F
     name = registration.username if registration.name is None else registration.name
     if settings().registration == "closed" and not is_admin:
         raise RegistrationClosed
-    names.check_username(registration.username)
-    names.check_name(name)
-    passwords.check_new(
-        registration.password, registration.username, settings().password_min_length
-    )
+    _check_all(registration, name)
     key = names.lookalike(registration.username)
     _require_free(key, visitor, is_admin)
     password_hash = passwords.hash(registration.password)
@@ -282,6 +280,24 @@ def _require_free(username_key: str, visitor: Visitor, is_admin: bool) -> None:
 
 def _taken() -> UsernameTaken:
     return UsernameTaken(fields={"username": [str(UsernameTaken.__doc__)]})
+
+
+def _check_all(registration: Registration, name: str) -> None:
+    """Raises one `Invalid` with everything that is wrong, so that nobody learns of it by and by."""
+    wrong: dict[str, list[str]] = {}
+    username, password = registration.username, registration.password
+    checks: list[Callable[[], None]] = [
+        lambda: names.check_username(username),
+        lambda: names.check_name(name),
+        lambda: passwords.check_new(password, username, settings().password_min_length),
+    ]
+    for check in checks:
+        try:
+            check()
+        except Invalid as refused:
+            wrong |= refused.fields
+    if wrong:
+        raise Invalid(fields=wrong)
 
 
 def _flush_unique(session: Session) -> None:

@@ -3,6 +3,7 @@ that is written, counted, queued or answered is searched for them."""
 
 import json
 import secrets
+import socket
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 import requests
@@ -96,6 +98,15 @@ class Web:
         if answer.status_code >= 400:
             self.failures.append(f"{answer.headers} {answer.text}")
         return answer
+
+    def writes(self, raw: str) -> None:
+        """Sends bytes that no HTTP library would, and keeps whatever comes back."""
+        where = urlsplit(self.url)
+        with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+            connection.sendall(raw.encode())
+            connection.shutdown(socket.SHUT_WR)
+            while answer := connection.recv(65536):
+                self.failures.append(answer.decode())
 
 
 @contextmanager
@@ -264,6 +275,12 @@ def go_wrong_over_http(client: Web, canaries: Canaries, bearer: dict[str, str]) 
     client.asks("POST", "/message/", json={"name": "alice", "text": said}, headers={"token": "x"})
     form = {"text": said, "type": "Text", "bot_token": bad_send_token}
     client.asks("POST", "/api/send_message", json=form)
+    # A length in characters, not bytes: the rest of the body is read as the next request.
+    body = f"сервер: {said}\r\n\r\n"
+    client.writes(
+        f"POST /v1/send HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+        f"Authorization: {bearer['Authorization']}\r\nContent-Length: 8\r\n\r\n{body}"
+    )
 
 
 def go_wrong_in_the_database(

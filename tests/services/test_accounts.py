@@ -41,6 +41,12 @@ def test_without_a_name_the_username_is_the_name(ctx: Flask) -> None:
         register("oleg", name="")
 
 
+def test_everything_that_is_wrong_with_a_registration_is_said_at_once(ctx: Flask) -> None:
+    with pytest.raises(Invalid) as refused:
+        accounts.register(Registration("a b", "short", ""), HERE)
+    assert set(refused.value.fields) == {"username", "name", "password"}
+
+
 @pytest.mark.parametrize("twin", ["anna", "ANNA", "Anna"])
 def test_a_taken_username_is_taken_in_every_case(ctx: Flask, twin: str) -> None:
     register("anna")
