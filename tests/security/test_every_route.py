@@ -1,6 +1,7 @@
 """Every route by every identity. The table has to name each rule of the application, so a new route
 without a row here fails."""
 
+import itertools
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from app.services.people import TelegramPerson
 from tests.conftest import PASSWORD, MakeApp
 from tests.security.conftest import Belongings, World
 
+_newcomers = itertools.count()
 IDENTITIES = ("anonymous", "stranger", "disabled", "send token", "admin", "owner")
 
 # Who may do what: every identity that is not named is refused.
@@ -67,6 +69,8 @@ class Row:
     body: Body | None = None
     ids: str = ""
     needs: dict[str, str] = field(default_factory=dict)
+    # What it does is felt by whatever is tried after it.
+    ends: bool = False
 
 
 NEW = {"username": "newcomer", "password": PASSWORD, "name": "New"}
@@ -77,12 +81,12 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/v1/auth/register"): Row(EVERYBODY, body=NEW),
     ("POST", "/v1/auth/login"): Row(EVERYBODY, body=LOGIN),
     ("POST", "/v1/auth/refresh"): Row(MEMBERS, REFRESH),
-    ("POST", "/v1/auth/logout"): Row(MEMBERS),
+    ("POST", "/v1/auth/logout"): Row(MEMBERS, ends=True),
     ("GET", "/v1/auth/sessions"): Row(MEMBERS),
-    ("DELETE", "/v1/auth/sessions/<id:session_id>"): Row(OWNER, ids="session"),
+    ("DELETE", "/v1/auth/sessions/<id:session_id>"): Row(OWNER, ids="session", ends=True),
     ("GET", "/v1/users/me"): Row(MEMBERS),
     ("PATCH", "/v1/users/me"): Row(MEMBERS, body={"name": "Changed"}),
-    ("DELETE", "/v1/users/me"): Row(MEMBERS),
+    ("DELETE", "/v1/users/me"): Row(MEMBERS, ends=True),
     ("GET", "/v1/users/me/export"): Row(MEMBERS),
     ("GET", "/v1/users"): Row(MEMBERS),
     ("GET", "/v1/tokens/link"): Row(MEMBERS),
@@ -90,16 +94,16 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/v1/tokens/link/qr.svg"): Row(MEMBERS),
     ("GET", "/v1/tokens/send"): Row(MEMBERS),
     ("POST", "/v1/tokens/send"): Row(MEMBERS, body={"name": "script"}),
-    ("DELETE", "/v1/tokens/send/<id:token_id>"): Row(OWNER, ids="send_token"),
+    ("DELETE", "/v1/tokens/send/<id:token_id>"): Row(OWNER, ids="send_token", ends=True),
     ("GET", "/v1/chat"): Row(MEMBERS),
     ("POST", "/v1/chat"): Row(MEMBERS, body={"code": "$code"}),
-    ("DELETE", "/v1/chat"): Row(MEMBERS),
+    ("DELETE", "/v1/chat"): Row(MEMBERS, ends=True),
     ("GET", "/v1/messages"): Row(SENDERS),
     ("POST", "/v1/messages"): Row(SENDERS, body={"text": "hello"}),
     ("POST", "/v1/send"): Row(SENDERS, body={"text": "hello"}),
     ("GET", "/v1/messages/<id:message_id>"): Row(OWNER, ids="message"),
-    ("DELETE", "/v1/messages/<id:message_id>"): Row(OWNER, ids="message"),
-    ("POST", "/v1/messages/<id:message_id>/retry"): Row(OWNER, ids="failed"),
+    ("DELETE", "/v1/messages/<id:message_id>"): Row(OWNER, ids="message", ends=True),
+    ("POST", "/v1/messages/<id:message_id>/retry"): Row(OWNER, ids="failed", ends=True),
     # For machines that watch, and for readers.
     ("GET", "/healthz"): Row(EVERYBODY, NOTHING),
     ("GET", "/readyz"): Row(EVERYBODY, NOTHING),
@@ -134,9 +138,9 @@ ROWS: dict[tuple[str, str], Row] = {
         EVERYBODY, body={"login": "newcomer", "psw": PASSWORD, "name": "New"}
     ),
     ("PUT", "/api/user"): Row(
-        MEMBERS, body={"login": "$username", "psw": "another horse", "name": "Changed"}
+        MEMBERS, body={"login": "$username", "psw": "another horse", "name": "Changed"}, ends=True
     ),
-    ("DELETE", "/api/user"): Row(MEMBERS, body={"login": "$username", "psw": PASSWORD}),
+    ("DELETE", "/api/user"): Row(MEMBERS, body={"login": "$username", "psw": PASSWORD}, ends=True),
     ("POST", "/api/auth"): Row(EVERYBODY, body=OLD_LOGIN),
     ("GET", "/api/cabinet"): Row(MEMBERS),
     ("POST", "/api/cabinet"): Row(MEMBERS, body={"code": "$code"}),
@@ -154,7 +158,7 @@ ROWS: dict[tuple[str, str], Row] = {
     # Dialect 4.
     ("POST", "/signup"): Row(EVERYBODY, body={"name": "newcomer", "password": PASSWORD}),
     ("POST", "/login"): Row(EVERYBODY, body={"name": "olga", "password": PASSWORD}),
-    ("POST", "/logout"): Row(EVERYBODY, TOKEN),
+    ("POST", "/logout"): Row(EVERYBODY, TOKEN, ends=True),
     ("POST", "/message"): Row(MEMBERS, TOKEN, {"name": "$username", "text": "hello"}),
     # Dialect 5.
     ("POST", "/users/signup"): Row(EVERYBODY, body={**NEW, "password_repeat": PASSWORD}),
@@ -169,7 +173,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/cabinet/sign-in"): Row(EVERYBODY, PAGE, LOGIN),
     ("GET", "/cabinet/sign-up"): Row(EVERYBODY, PAGE),
     ("POST", "/cabinet/sign-up"): Row(EVERYBODY, PAGE, NEW),
-    ("POST", "/cabinet/sign-out"): Row(EVERYBODY, PAGE),
+    ("POST", "/cabinet/sign-out"): Row(EVERYBODY, PAGE, ends=True),
     ("POST", "/cabinet/language"): Row(EVERYBODY, PAGE, {"language": "ru"}),
     # Pages: the cabinet.
     ("GET", "/cabinet"): Row(MEMBERS, PAGE),
@@ -178,16 +182,20 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/cabinet/account/profile"): Row(MEMBERS, PAGE, {"name": "Changed"}),
     ("POST", "/cabinet/account/greeting"): Row(MEMBERS, PAGE, {"greeting": "Hi"}),
     ("POST", "/cabinet/account/password"): Row(
-        MEMBERS, PAGE, {"current_password": PASSWORD, "new_password": "another horse"}
+        MEMBERS, PAGE, {"current_password": PASSWORD, "new_password": "another horse"}, ends=True
     ),
-    ("POST", "/cabinet/account/sessions/<id:session_id>/end"): Row(OWNER, PAGE, ids="session"),
+    ("POST", "/cabinet/account/sessions/<id:session_id>/end"): Row(
+        OWNER, PAGE, ids="session", ends=True
+    ),
     ("GET", "/cabinet/account/export"): Row(MEMBERS, PAGE),
     ("GET", "/cabinet/account/delete"): Row(MEMBERS, PAGE),
-    ("POST", "/cabinet/account/delete"): Row(MEMBERS, PAGE, {"password": PASSWORD}),
+    ("POST", "/cabinet/account/delete"): Row(MEMBERS, PAGE, {"password": PASSWORD}, ends=True),
     ("GET", "/cabinet/messages"): Row(MEMBERS, PAGE),
     ("GET", "/cabinet/messages/<id:message_id>"): Row(OWNER, PAGE, ids="message"),
-    ("POST", "/cabinet/messages/<id:message_id>/cancel"): Row(OWNER, PAGE, ids="message"),
-    ("POST", "/cabinet/messages/<id:message_id>/retry"): Row(OWNER, PAGE, ids="failed"),
+    ("POST", "/cabinet/messages/<id:message_id>/cancel"): Row(
+        OWNER, PAGE, ids="message", ends=True
+    ),
+    ("POST", "/cabinet/messages/<id:message_id>/retry"): Row(OWNER, PAGE, ids="failed", ends=True),
     ("GET", "/cabinet/send"): Row(MEMBERS, PAGE),
     ("POST", "/cabinet/send"): Row(MEMBERS, PAGE, {"text": "hello"}),
     ("POST", "/cabinet/send/preview"): Row(MEMBERS, PAGE, {"text": "hello"}),
@@ -195,20 +203,24 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/cabinet/telegram/state"): Row(MEMBERS, PAGE),
     ("POST", "/cabinet/telegram/code"): Row(MEMBERS, PAGE, {"code": "$code"}),
     ("POST", "/cabinet/telegram/token"): Row(MEMBERS, PAGE),
-    ("POST", "/cabinet/telegram/unlink"): Row(MEMBERS, PAGE),
+    ("POST", "/cabinet/telegram/unlink"): Row(MEMBERS, PAGE, ends=True),
     ("GET", "/cabinet/tokens"): Row(MEMBERS, PAGE),
     ("POST", "/cabinet/tokens"): Row(MEMBERS, PAGE, {"name": "script"}),
-    ("POST", "/cabinet/tokens/<id:token_id>/revoke"): Row(OWNER, PAGE, ids="send_token"),
+    ("POST", "/cabinet/tokens/<id:token_id>/revoke"): Row(OWNER, PAGE, ids="send_token", ends=True),
     # Pages: the admin zone. For everybody else it does not exist.
     ("GET", "/admin"): Row(ADMIN, PAGE),
     ("POST", "/admin/pause"): Row(ADMIN, PAGE),
     ("POST", "/admin/resume"): Row(ADMIN, PAGE),
     ("GET", "/admin/accounts"): Row(ADMIN, PAGE),
     ("GET", "/admin/accounts/<id:account_id>"): Row(ADMIN, PAGE, ids="account"),
-    ("POST", "/admin/accounts/<id:account_id>/disable"): Row(ADMIN, PAGE, ids="account"),
+    ("POST", "/admin/accounts/<id:account_id>/disable"): Row(ADMIN, PAGE, ids="account", ends=True),
     ("POST", "/admin/accounts/<id:account_id>/enable"): Row(ADMIN, PAGE, ids="account"),
-    ("POST", "/admin/accounts/<id:account_id>/end-sessions"): Row(ADMIN, PAGE, ids="account"),
-    ("POST", "/admin/accounts/<id:account_id>/reset-password"): Row(ADMIN, PAGE, ids="account"),
+    ("POST", "/admin/accounts/<id:account_id>/end-sessions"): Row(
+        ADMIN, PAGE, ids="account", ends=True
+    ),
+    ("POST", "/admin/accounts/<id:account_id>/reset-password"): Row(
+        ADMIN, PAGE, ids="account", ends=True
+    ),
     ("GET", "/admin/audit"): Row(ADMIN, PAGE),
     ("GET", "/admin/chats"): Row(ADMIN, PAGE),
     ("GET", "/admin/messages"): Row(ADMIN, PAGE),
@@ -226,7 +238,8 @@ def test_the_table_has_every_route_and_no_other(app: Flask) -> None:
 
 
 READING = [route for route in ROWS if route[0] == "GET"]
-CHANGING = [route for route in ROWS if route[0] != "GET"]
+LASTING = [route for route in ROWS if route[0] != "GET" and not ROWS[route].ends]
+ENDING = [route for route in ROWS if ROWS[route].ends]
 
 
 def test_every_route_that_reads_is_for_those_who_may_and_for_nobody_else(
@@ -240,8 +253,15 @@ def test_every_route_that_reads_is_for_those_who_may_and_for_nobody_else(
     assert {k for k in before if before[k] != after[k]} <= {"link_token"}
 
 
-@pytest.mark.parametrize("route", CHANGING, ids=lambda route: " ".join(route))
-def test_a_route_that_changes_something_is_for_those_who_may_and_for_nobody_else(
+def test_every_route_that_adds_something_is_for_those_who_may_and_for_nobody_else(
+    app: Flask, world: World, database: Engine
+) -> None:
+    for route in LASTING:
+        only_those_who_may(app, world, database, route)
+
+
+@pytest.mark.parametrize("route", ENDING, ids=lambda route: " ".join(route))
+def test_a_route_that_ends_something_is_for_those_who_may_and_for_nobody_else(
     app: Flask, world: World, database: Engine, route: tuple[str, str]
 ) -> None:
     only_those_who_may(app, world, database, route)
@@ -302,7 +322,7 @@ def call(
 
 def filled(app: Flask, row: Row, who: str, things: Belongings | None) -> dict[str, str]:
     """The row's body, with names and a code of the caller's own."""
-    newcomer = "newcomer." + who.replace(" ", ".")
+    newcomer = f"newcomer.{next(_newcomers)}"
     own = things.member.person.username if things else "nobody"
     body = {
         name: value.replace("$username", own).replace("newcomer", newcomer)
