@@ -162,7 +162,7 @@ def test_multipart_fields_are_read_and_files_are_not() -> None:
     ],
 )
 def test_no_body_takes_long(body: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with suppress(ServiceError):
         bodies.parse_object(body)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5

@@ -23,7 +23,7 @@ from sandbox.client import Sandbox, wait_for
 from tests.bot.conftest import CODE_LINE
 from tests.running import BIN, Part, Running, free_port
 
-SECONDS = 15
+SECONDS = 40
 FAULTS = ("cut", "server_error", "bad_gateway", "garbage", "truncated", "cannot_parse", "flood")
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from app.errors import (
     ChatTaken,
     InvalidToken,
     NoChat,
+    ServiceError,
     TooManyFailures,
     WrongLinkCode,
 )
@@ -375,6 +377,14 @@ def test_erasing_frees_the_chat_for_another_account(ctx: Flask, alice: Member, b
     assert chat_of(bob) == 1
 
 
+def is_surprising(result: object) -> bool:
+    """Whether it is an error, and neither a refusal nor the patience of a machine that is busy; a
+    deadlock is noticed long before that ends."""
+    if isinstance(result, OperationalError):
+        return bool(result.orig and getattr(result.orig, "pgcode", "") == "40P01")
+    return isinstance(result, Exception) and not isinstance(result, ServiceError)
+
+
 def test_whatever_happens_to_an_account_at_once_nothing_waits_in_a_circle(
     app: Flask, alice: Member, bob: Member
 ) -> None:
@@ -417,8 +427,7 @@ def test_whatever_happens_to_an_account_at_once_nothing_waits_in_a_circle(
         last = [lambda n: accounts.erase(alice.person, HERE)] * (turn == 3)
         chosen = [*chance.sample(deeds, len(deeds)), *last, *chance.sample(deeds, 6)]
         results = at_once(app, len(chosen), lambda n, chosen=chosen: chosen[n](n))
-        raised = {type(result) for result in results if isinstance(result, Exception)}
-        assert {kind.__module__ for kind in raised} <= {"app.errors"}
+        assert not [result for result in results if is_surprising(result)]
 
 
 def test_an_erasure_among_messages_with_keys_waits_for_none_in_a_circle(
@@ -429,5 +438,4 @@ def test_an_erasure_among_messages_with_keys_waits_for_none_in_a_circle(
             return accounts.erase(alice.person, HERE)
         return messages.send(alice.person, Draft(f"text {n}"), key=f"key {n}")
 
-    raised = {type(r) for r in at_once(app, 12, deed) if isinstance(r, Exception)}
-    assert {kind.__module__ for kind in raised} <= {"app.errors"}
+    assert not [result for result in at_once(app, 12, deed) if is_surprising(result)]

@@ -169,7 +169,7 @@ def test_a_text_that_is_too_long_is_told_how_long_it_may_be() -> None:
 
 @pytest.mark.parametrize("text", ["a" * 20000 + "\x01", " " * 20000, " " * 19999 + "\x01"])
 def test_no_text_takes_longer_to_check_than_its_length(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Invalid):
         names.check_text(text, 20001)
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1

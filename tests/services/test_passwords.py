@@ -109,11 +109,11 @@ def test_every_common_password_of_the_list_is_refused() -> None:
 
 
 def test_a_megabyte_is_refused_without_hashing_it() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Invalid):
         passwords.check_new("x1" * 500_000, "alice", 8)
     assert not passwords.verify(passwords.hash("correct horse"), "x1" * 500_000)
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
 
 
 def test_no_more_than_a_few_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
