@@ -14,7 +14,7 @@ BOT_RATE = 30.0
 SMALL = 200
 FLOOD = 5000
 # Calls leave evenly and arrive less so.
-UNEVEN = 1.2
+UNEVEN = 1.3
 # One second, less what two processes' clocks and the loopback make of it.
 CHAT_GAP = 0.9
 # What the line may take beyond its arithmetic.

@@ -17,7 +17,6 @@ def storm(scene: Scene, messages: int) -> Result:
     workers = scene.workers(2)
     revoked = Credentials(scene)
     loads = kill_again_and_again(scene, workers, people, messages * 2 // 3)
-    scene.stage.sandbox.clear_faults()
     chance: dict[str, Any] = {"probability": 0.2, "times": 10, "seed": scene.seed}
     scene.stage.sandbox.fault("cut", accepted=True, **chance)
     scene.stage.sandbox.fault("server_error", **chance)

@@ -101,6 +101,7 @@ def kill_again_and_again(
         wait_for(lambda: calls_under_way(scene) >= UNDER_WAY, 60, "nothing is being sent")
         time.sleep(scene.rng.uniform(0.1, 0.5))
         kill_one(scene, workers)
+    scene.stage.sandbox.clear_faults()
     return [*loads, Load(scene.client, wanted)]
 
 
