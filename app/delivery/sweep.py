@@ -3,7 +3,8 @@
 It beats the worker's heart, ends what has expired, prolongs the leases of turns under way, probes
 a Telegram that was out of reach, and calls the crew when lanes are due. All of it is idempotent
 and none of it needs the broker, so any number of workers may sweep, and one alone delivers
-everything. It is the whole rescue, too: a lane of a dead worker is simply due again.
+everything. It is the whole rescue, too: a lane of a dead worker is due again by itself, and the
+sweep gives it back its place in the line.
 """
 
 import os
@@ -53,6 +54,7 @@ class Sweep:
                 _beat(connection, self._name)
             if self._due("renewal", RENEW_SECONDS) and (leases := self._courier.leases()):
                 lanes.renew(connection, leases)
+            lanes.rescue(connection)
             _expire(connection)
             if brakes.claim_probe(connection):
                 self._probe(connection)

@@ -46,6 +46,29 @@ def test_what_a_dead_worker_left_is_sent_once_more_and_says_so(
     assert [attempt.outcome for attempt in anna.attempts(message_id)] == ["ambiguous", "sent"]
 
 
+def test_the_lane_of_a_dead_worker_goes_before_what_became_due_since(
+    anna: Correspondent, boris: Correspondent, worker: Worker, other_worker: Worker
+) -> None:
+    message_id = anna.posts()
+    worker.claims()  # and dies
+    boris.posts()
+    lease_ends(anna)
+    lanes.rescue(other_worker.connection)
+    turn = other_worker.claims()
+    assert turn.message is not None
+    assert turn.message.id == message_id
+
+
+def test_a_lane_that_is_held_by_a_worker_is_not_rescued(
+    anna: Correspondent, worker: Worker, other_worker: Worker
+) -> None:
+    anna.posts()
+    worker.claims()
+    before = anna.lane()
+    lanes.rescue(other_worker.connection)
+    assert anna.lane() == before
+
+
 def test_a_worker_that_died_between_two_parts_leaves_nothing_open(
     anna: Correspondent, worker: Worker, other_worker: Worker
 ) -> None:
