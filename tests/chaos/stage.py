@@ -11,7 +11,7 @@ the end. PostgreSQL is durable here: what it has committed must outlive its cras
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,11 +162,7 @@ class Stage:
 
     def comes_to_rest(self, members: Sequence[Member], within: float) -> bool:
         """Waits until all of their messages have ended; false when that takes too long."""
-        try:
-            wait_for(lambda: self.waiting(members) == 0, within)
-        except TimeoutError:
-            return False
-        return True
+        return comes_true(lambda: self.waiting(members) == 0, within)
 
     def rows(self, members: Sequence[Member]) -> list[Row]:
         """Their outgoing messages."""
@@ -205,3 +201,11 @@ class Stage:
         return History(
             list(posts), self.rows(members), journal, self.sandbox.calls("sendMessage", since)
         )
+
+
+def comes_true(condition: Callable[[], bool], within: float) -> bool:
+    """Waits for `condition`; false when that takes more than `within` seconds."""
+    try:
+        return wait_for(condition, within)
+    except TimeoutError:
+        return False

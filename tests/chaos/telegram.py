@@ -4,11 +4,10 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox.client import wait_for
 from tests.chaos.clients import Draft, Load
 from tests.chaos.history import SENT, Post
 from tests.chaos.scene import Result, Scene
-from tests.chaos.stage import Member
+from tests.chaos.stage import Member, comes_true
 
 MESSAGES = 3
 HUGE = 10_072  # seconds, the longest that people have reported: tdlib/td#1331
@@ -210,10 +209,7 @@ class Chats:
             rows = self._scene.stage.rows([member])
             return {row.status for row in rows} <= {"held", "expired"}
 
-        try:
-            wait_for(held, 10)
-        except TimeoutError:
-            self._scene.broken.append("messages to a chat that is gone are not held")
+        self._scene.expect(comes_true(held, 10), "messages to a chat that is gone are not held")
 
 
 def _few(scene: Scene, people: list[Member], what: str) -> list[Draft]:
@@ -242,10 +238,7 @@ def _rejected(scene: Scene, people: list[Member]) -> list[Post]:
     def noticed() -> bool:
         return scene.client.call("", "GET", "/readyz").code == 503
 
-    try:
-        wait_for(noticed, 10)
-    except TimeoutError:
-        scene.broken.append("/readyz is not red while Telegram refuses the token")
+    scene.expect(comes_true(noticed, 10), "/readyz is not red while Telegram refuses the token")
     fault.clear()
     scene.expect(scene.stage.comes_to_rest(people, SOON), "nothing went on after a 401")
     return posts

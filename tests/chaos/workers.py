@@ -6,7 +6,7 @@ from sandbox.client import wait_for
 from tests.chaos import measures
 from tests.chaos.clients import Load, drafts
 from tests.chaos.scene import Result, Scene
-from tests.chaos.stage import Member
+from tests.chaos.stage import Member, comes_true
 from tests.running import Part
 
 RESUMED_WITHIN = 40.0
@@ -43,8 +43,9 @@ def frozen(scene: Scene, messages: int) -> Result:
         rested = scene.stage.comes_to_rest(people, 60)
         before = scene.stage.rows(people)
         zombie.thaw()
-        zombie.says("no longer ours", within=10)
+        spoke = comes_true(lambda: "no longer ours" in zombie.log(), 10)
         time.sleep(1)
+    scene.expect(spoke, "the worker that woke up did not notice that its turns were over")
     scene.expect(rested, "the lanes of a frozen worker did not go on")
     scene.expect(scene.stage.rows(people) == before, "a worker that woke up changed what was done")
     taken_over = sum(any(one.outcome == "ambiguous" for one in row.attempts) for row in before)
