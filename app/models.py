@@ -260,6 +260,7 @@ class Status(StrEnum):
 
 OPEN = (Status.HELD, Status.QUEUED, Status.SENDING)
 _IS_OPEN = sql("status IN ('held', 'queued', 'sending')")
+_IS_SETTLED = sql("status NOT IN ('held', 'queued', 'sending')")
 
 
 class Message(Model):
@@ -292,10 +293,12 @@ class Message(Model):
             postgresql_where=sql("direction = 'in'"),
         ),
         Index("ix_message_created", "created_at"),
+        # Settled rows alone: one that is still written to would enter its words each time.
         Index(
             "ix_message_search",
             func.account_words(sql("account_id"), sql("text")),
             postgresql_using="gin",
+            postgresql_where=_IS_SETTLED,
         ),
     )
 

@@ -412,8 +412,7 @@ def _newest(person: Person, wanted: Filter, query: Select[Any], count: int) -> S
         return db.session.execute(query.order_by(Message.id.desc()).limit(count)).all()
     if not names.is_storable(wanted.q):
         raise Invalid(fields={"q": ["No NUL and no lone surrogate can be searched for."]})
-    words = search.words_are_in(person.id, wanted.q)
-    return search.newest(query, _COLUMNS, words, count)
+    return search.newest(query, _COLUMNS, person.id, wanted.q, count)
 
 
 def _find(person: Person, message_id: int, send_token_id: int | None) -> MessageEntry:

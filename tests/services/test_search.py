@@ -60,3 +60,17 @@ def test_a_word_that_nobody_wrote_is_not_found(history: Member, bob: Member) -> 
 def test_the_other_conditions_hold_for_old_messages_too(history: Member) -> None:
     page = messages.history(history.person, Filter(q="needle", status="failed"))
     assert page.entries == []
+
+
+def test_an_old_message_that_still_waits_is_found_among_the_settled(
+    history: Member, database: Engine
+) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            text("""
+              UPDATE message SET status = 'held', lane_id = lane.id, seq = 1 FROM lane
+              WHERE lane.account_id = message.account_id AND message.text = 'report 14 seventh'
+            """)
+        )
+    oldest = list(found(history, "seventh"))[-2:]
+    assert oldest == ["report 14 seventh", "report 7 seventh"]
