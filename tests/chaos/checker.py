@@ -98,7 +98,7 @@ class _Check:
             post, part = self._parts.get(line.text, (None, 0))
             if post is None:
                 self.verdict.found("unexpected", f"nobody posted what chat {line.chat_id} got")
-            elif line.chat_id != post.chat:
+            elif line.chat_id not in (post.chat, post.former):
                 self.verdict.found("cross_tenant", f"{post.text[:40]!r} came to {line.chat_id}")
             else:
                 call = self._calls_by_number.get(line.call)

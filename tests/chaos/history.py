@@ -17,7 +17,7 @@ class Post:
 
     `text` is unique in the run; `expected` is what Telegram must get, one text a part. `code` is
     the last HTTP status (None: no answer), `id` the message's in the answer. `fates`: how it may
-    end.
+    end. `former`: the chat that was the account's before, where it may have come as well.
     """
 
     account: int
@@ -30,6 +30,7 @@ class Post:
     id: int | None = None
     fates: frozenset[str] = SENT
     retried: bool = False
+    former: int | None = None
 
     @property
     def accepted(self) -> bool:

@@ -4,7 +4,7 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import repeat
+from itertools import cycle, repeat
 
 from tests.chaos.brokers import wipe
 from tests.chaos.clients import Answer, Draft, Load, posted
@@ -14,6 +14,8 @@ from tests.chaos.stage import Member
 
 KEYS = 6
 AT_ONCE = 50
+# A turn that has begun when the chat changes still makes its call: a moment later, at most.
+CLAIMED_BEFORE = 0.5
 
 
 def one_key(scene: Scene, messages: int) -> Result:
@@ -91,6 +93,42 @@ def races(scene: Scene, messages: int) -> Result:
         posts += pool.map(owners.retry_twice, again)
     scene.notes.append(f"{len(again)} retried twice at once, {owners.cancelled} cancelled in time")
     return scene.finish(posts)
+
+
+def relinked(scene: Scene, messages: int) -> Result:
+    """People change their chat while messages go out: nothing goes to the former one any more."""
+    scene.workers(2)
+    people = scene.people(20)
+    scene.stage.sandbox.fault("delay", seconds=0.1)
+    wanted = [
+        Draft(one, f"{scene.title} {number} {one.id}", at=number * 4 / messages)
+        for number, one in zip(range(messages), cycle(people), strict=False)
+    ]
+    load = Load(scene.client, wanted)
+    moves = {}
+    for member in people:
+        time.sleep(scene.rng.uniform(0, 0.2))
+        new = scene.stage.relink(member)
+        moves[member.id] = (member.chat.id, new.id, time.time())
+    posts = [
+        replace(post, chat=moves[post.account][1], former=moves[post.account][0])
+        for post in load.posts()
+    ]
+    result = scene.finish(posts, [load])
+    calls = scene.stage.sandbox.calls("sendMessage", scene.since)
+    late = [
+        call
+        for old, _, moment in moves.values()
+        for call in calls
+        if call.chat_id == old and call.at > moment + CLAIMED_BEFORE
+    ]
+    scene.expect(not late, f"{len(late)} calls for a former chat")
+    former = sum(call.chat_id in {old for old, _, _ in moves.values()} for call in calls)
+    scene.expect(0 < former < len(calls), "void: all went to one side of the change")
+    scene.notes.append(
+        f"{former} to the former chats before, {len(calls) - former} to the new ones"
+    )
+    return result
 
 
 class Owners:

@@ -12,7 +12,7 @@ from tests.chaos.checker import Verdict
 from tests.chaos.database import database
 from tests.chaos.pacing import pacing
 from tests.chaos.pollers import poller
-from tests.chaos.requests import one_key, races
+from tests.chaos.requests import one_key, races, relinked
 from tests.chaos.scene import Result, Scene
 from tests.chaos.stage import Stage
 from tests.chaos.storm import storm
@@ -32,7 +32,7 @@ BUSY: list[Scenario] = [
     pacing,
 ]
 # These mostly wait: for leases, for deadlines of 25 seconds.
-WAITING: list[Scenario] = [telegram, frozen, poller, one_key, races]
+WAITING: list[Scenario] = [telegram, frozen, poller, one_key, races, relinked]
 ALL: dict[str, Scenario] = {one.__name__: one for one in [*BUSY, *WAITING, storm]}
 # The largest scenario has all the messages that are asked for, the others a fifth.
 SHARE = {"kills": 1.0, "storm": 1.0}

@@ -140,6 +140,14 @@ class Stage:
         assert issued.token is not None
         return Member(person, user, issued.token)
 
+    def relink(self, member: Member) -> User:
+        """Links another chat in place of the member's own."""
+        user = self.sandbox.user("Elsewhere", wrote_first=True)
+        with self.app.app_context():
+            invitation = tokens.fresh_link_invitation(member.person, HERE)
+            assert chats.link_by_token(invitation.token, TelegramPerson(user.id, "Elsewhere"))
+        return user
+
     def sign_in(self, member: Member) -> str:
         """An access token of a new session."""
         with self.app.app_context():
