@@ -15,11 +15,12 @@ LONGEST = 240.0  # seconds; about 60 on two idle cores
 
 @pytest.mark.slow
 def test_promises_are_kept_while_parts_die_freeze_and_go_away() -> None:
-    played = subprocess.run(
-        [sys.executable, "-m", "tests.chaos", "--only", "storm", "--messages", "150"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=LONGEST,
-    )
-    assert played.returncode == 0, f"{played.stdout}\n{played.stderr}"
+    command = [sys.executable, "-m", "tests.chaos", "--only", "storm", "--messages", "150"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as played:
+        try:
+            told, _ = played.communicate(timeout=LONGEST)
+        finally:
+            played.terminate()  # not by force: it has parts of its own to end
+    assert played.returncode == 0, told
