@@ -84,7 +84,7 @@ class Correspondent:
         """The row of the account's lane."""
         return self._row("SELECT * FROM lane WHERE account_id = :id", self.account_id)
 
-    def wait_for(self, message_id: int, *statuses: str, within: float = 10) -> Row[Any]:
+    def wait_for(self, message_id: int, *statuses: str, within: float = 20) -> Row[Any]:
         """Waits until the message has one of these statuses."""
 
         def reached() -> Row[Any] | None:

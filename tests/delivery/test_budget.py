@@ -42,7 +42,7 @@ def test_slots_of_several_processes_are_evenly_spaced(
     for thread in threads:
         thread.join()
     times.sort()
-    assert times[-1] - began == pytest.approx(17 / 20, abs=0.2)
+    assert 17 / 20 - 0.05 < times[-1] - began < 17 / 20 + 1
     for earlier, later in zip(times, times[5:], strict=False):
         assert later - earlier > 4 / 20  # six calls never come within four intervals
 

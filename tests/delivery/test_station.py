@@ -170,7 +170,7 @@ def test_at_telegrams_own_rates_nothing_is_answered_with_a_429(
     lines = sandbox.wait_for_messages(90)
     assert sandbox.refused(429) == []
     assert sandbox.violations() == {}
-    assert 89 / (lines[-1].at - lines[0].at) > 0.97 * 30
+    assert 89 / (lines[-1].at - lines[0].at) > 0.9 * 30
 
 
 def test_what_has_expired_is_ended_by_the_sweep(
