@@ -14,6 +14,8 @@ from sandbox.client import Sandbox, User
 def client(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[telebot.TeleBot]:
     """A TeleBot that speaks to the sandbox the way telebot does: everything in the URL."""
     monkeypatch.setattr(apihelper, "API_URL", sandbox.url + "/bot{0}/{1}")
+    # The application, when it is in the same process, has put its own sender there.
+    monkeypatch.setattr(apihelper, "CUSTOM_REQUEST_SENDER", None)
     yield telebot.TeleBot(sandbox.token, threaded=False)
     apihelper._get_req_session(reset=True)
 
