@@ -18,7 +18,14 @@ _SHORT = {
 
 def table(results: Sequence[tuple[int, Result]]) -> str:
     """Seed and result of each scenario, one a line, and the sums."""
-    head = ["seed", "scenario", "messages", "kills hit/all", *(_SHORT.get(k, k) for k in KINDS)]
+    head = [
+        "seed",
+        "scenario",
+        "posted",
+        "arrived",
+        "kills hit/all",
+        *(_SHORT.get(k, k) for k in KINDS),
+    ]
     head += ["drain s", "pause s", "slowest POST s", "took s", "verdict"]
     lines = [head, *(_line(str(seed), result) for seed, result in results)]
     if results:
@@ -47,11 +54,11 @@ def words(results: Sequence[tuple[int, Result]]) -> str:
     return "\n".join(said)
 
 
-def bound(messages: int) -> str:
+def bound(arrived: int) -> str:
     """What none of so many shows: the rule of three."""
     return (
-        f"0 of n bounds a rate at 3/n (95 %): what did not happen to {messages} messages happens to"
-        f" fewer than {3 / max(messages, 1):.2%} of them."
+        f"{arrived} messages arrived. 0 of n bounds a rate at 3/n with 95 % confidence: what never"
+        f" happened to them happens to fewer than {3 / max(arrived, 1):.3%}."
     )
 
 
@@ -60,6 +67,7 @@ def _line(seed: str, result: Result) -> list[str]:
         seed,
         result.name,
         str(result.messages),
+        str(result.arrived),
         f"{result.kills_in_flight}/{result.kills}" if result.kills else "-",
         *(str(result.verdict.counts[kind]) for kind in KINDS),
         f"{result.drain:.0f}",
@@ -76,6 +84,7 @@ def _sum(results: Sequence[Result]) -> list[str]:
         "",
         "all",
         str(sum(result.messages for result in results)),
+        str(sum(result.arrived for result in results)),
         f"{hits}/{kills}",
         *(str(sum(result.verdict.counts[kind] for result in results)) for kind in KINDS),
         f"{max(result.drain for result in results):.0f}",

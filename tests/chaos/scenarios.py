@@ -69,6 +69,7 @@ def _broken(scene: Scene) -> Result:
     return Result(
         name=scene.name,
         messages=0,
+        arrived=0,
         verdict=Verdict(),
         kills=len(scene.kills),
         kills_in_flight=0,

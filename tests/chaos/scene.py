@@ -24,6 +24,7 @@ class Result:
 
     name: str
     messages: int
+    arrived: int
     verdict: Verdict
     kills: int
     kills_in_flight: int
@@ -113,6 +114,7 @@ class Scene:
         return Result(
             name=self.name,
             messages=len(posts),
+            arrived=sum(row.status == "sent" for row in history.rows),
             verdict=check(history),
             kills=len(self.kills),
             kills_in_flight=measures.kills_in_flight(history, self.kills),
