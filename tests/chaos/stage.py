@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
-from flask_migrate import upgrade
 from sqlalchemy import create_engine, text
 
 from app import config, create_app
@@ -28,7 +27,7 @@ from app.services.people import Person, TelegramPerson, Visitor
 from embedded import Servers
 from sandbox.client import Sandbox, User, wait_for
 from tests.chaos.history import Attempt, History, Post, Row
-from tests.running import Part, Running
+from tests.running import Part, Running, migrate
 
 HERE = Visitor("192.0.2.7")
 PASSWORD = "correct horse battery"
@@ -66,8 +65,7 @@ class Stage:
             "DATA_DIR": str(folder),
         }
         self.app = create_app(config.from_environment(self.environment))
-        with self.app.app_context():
-            upgrade(directory=str(Path(self.app.root_path).parent / "migrations"))
+        migrate(self.app)
         self.database = create_engine(
             servers.database_url, isolation_level="AUTOCOMMIT", pool_pre_ping=True
         )
