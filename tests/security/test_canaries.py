@@ -17,6 +17,7 @@ import redis
 import requests
 from sqlalchemy import Engine, text
 
+from app.delivery import outbox
 from app.extensions import db
 from embedded import Servers
 from sandbox.client import Sandbox, wait_for
@@ -316,7 +317,11 @@ def ask_flower(port: int, password: str) -> str:
     def tasks() -> str:
         return requests.get(f"{url}/api/tasks", auth=auth, timeout=5).text
 
-    wait_for(lambda: "gonets.drain" in tasks(), SECONDS, "a task in Flower")
+    def has_seen_one() -> bool:
+        outbox.ring()  # Flower knows only what happens while it listens
+        return "gonets.drain" in tasks()
+
+    wait_for(has_seen_one, SECONDS, "a task in Flower")
     pages = ("/api/workers", "/workers", "/tasks", "/broker", "/metrics")
     shown = [requests.get(url + page, auth=auth, timeout=5).text for page in pages]
     return "\n".join([tasks(), *shown])
