@@ -7,6 +7,6 @@ from app.config import BadSetting
 
 if __name__ == "__main__":
     try:
-        bot.run(create_app())
+        bot.run(create_app(serves=False))
     except BadSetting as error:
         sys.exit(f"gonets: {error}")

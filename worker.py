@@ -21,7 +21,7 @@ from app.delivery.station import station
 from app.extensions import celery
 
 try:
-    flask_app = create_app()
+    flask_app = create_app(serves=False)
 except BadSetting as error:
     sys.exit(f"gonets: {error}")
 

@@ -6,15 +6,16 @@ tests/test_architecture.py.
 
 from flask import Flask
 
-from app import api, cli, config, dialects, failures, logs, web, wire
+from app import config, logs
 from app.config import Settings
-from app.extensions import celery, db, jwt, migrate
+from app.extensions import celery, db, jwt
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, serves: bool = True) -> Flask:
     """A Flask application for `settings`, or for those of the environment.
 
-    Raises `config.BadSetting` when one of them cannot work.
+    Worker and bot serve nobody: theirs has no faces. Raises `config.BadSetting` when a setting
+    cannot work.
     """
     settings = settings or config.from_environment()
     logs.configure(settings)
@@ -25,12 +26,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
 
     db.init_app(app)
-    migrate.init_app(app, db)
     jwt.init_app(app)
     celery.init_app(app)
+    if serves:
+        _add_faces(app, settings)
+    return app
+
+
+def _add_faces(app: Flask, settings: Settings) -> None:
+    # Imported here, so that who has no faces has nothing of theirs in memory.
+    from app import api, cli, dialects, failures, web, wire
 
     wire.attach(app, settings)
     faces = [*dialects.register(app, settings.dialects), web.register(app), api.register(app)]
     failures.handle(app, faces)
     cli.register(app)
-    return app

@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 
 from app import clock
 from app.errors import ServiceError
-from app.extensions import settings
+from app.extensions import db, settings
 from app.services import accounts, operations, retention
 from app.services.accounts import Registration
 from app.services.people import Visitor
@@ -21,7 +21,12 @@ BY_COMMAND = Visitor(network="command line")
 
 
 def register(app: Flask) -> None:
-    """Adds the commands to `app`."""
+    """Adds the commands to `app`, and what `flask db` needs when a command is being run: Alembic
+    has no place in a server's memory."""
+    if click.get_current_context(silent=True):
+        from flask_migrate import Migrate
+
+        Migrate(app, db)
     for command in (create_admin, set_password, prune, pause, resume):
         app.cli.add_command(command)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, Task
 from flask import Flask, current_app
 from flask_jwt_extended import JWTManager
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import InvalidatePoolError
@@ -49,7 +48,6 @@ db = SQLAlchemy(
     session_options={"expire_on_commit": False},
     engine_options={"pool_events": [(_refuse_ended, "checkout")]},
 )
-migrate = Migrate()
 jwt = JWTManager()
 
 if TYPE_CHECKING:

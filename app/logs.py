@@ -21,11 +21,11 @@ from app.config import Settings
 
 # telebot's and urllib3's exceptions carry /bot<TOKEN>/sendMessage?text=… ; see Telegram's API.
 _SECRETS = re.compile(
-    r"\b\d{4,}(?::|%3[Aa])[A-Za-z0-9_-]{20,}"  # a bot token
-    r"|\bbot\d+(?::|%3[Aa])[A-Za-z0-9_-]+"  # the same in a URL
-    r"|\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # a JWT
-    r"|\bgz_[A-Za-z0-9_-]{16,}"  # a send token
-    r"|\b[0-9a-f]{64}\b"  # a link token
+    r"\b(?:\d{4,}(?::|%3[Aa])[A-Za-z0-9_-]{20,}"  # a bot token
+    r"|bot\d+(?::|%3[Aa])[A-Za-z0-9_-]+"  # the same in a URL
+    r"|eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # a JWT
+    r"|gz_[A-Za-z0-9_-]{16,}"  # a send token
+    r"|[0-9a-f]{64}\b)"  # a link token
     r"|(?<=://)[^/@\s\"']+(?=@)"  # user and password in a URL
     r"|(?<=[?&]text=)[^&\s\"'\\]*"  # a message's text in a URL
     r"|(?<=Basic )[A-Za-z0-9+/=_-]{8,}"  # a name and a password

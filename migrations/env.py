@@ -9,6 +9,8 @@ db = current_app.extensions["migrate"].db
 
 def run() -> None:
     with db.engine.connect() as connection:
+        # Closed at the end, not pooled: nobody else gets its settings, and its lock is let go.
+        connection.detach()
         # An index over many rows takes longer than a request may.
         connection.execute(text("SET statement_timeout = 0; SET lock_timeout = '30s'"))
         # Two migrations at once (compose, several hosts) take turns.

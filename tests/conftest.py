@@ -24,7 +24,7 @@ from app.services.accounts import Registration
 from app.services.people import Person, Visitor
 from embedded import Servers
 from sandbox.client import Sandbox
-from tests.running import Running
+from tests.running import Running, migrate
 
 SECRET_KEY = "k2v8Q1x7Zp4Wd9Lm3Rt6Yb5Nc0Hf_Gj-Ea"
 PASSWORD = "correct horse battery"
@@ -70,11 +70,8 @@ def environment(
 @pytest.fixture(scope="session")
 def migrated(environment: dict[str, str]) -> Engine:
     """The database at the head of the migrations; an engine of the tests' own for it."""
-    from flask_migrate import upgrade
-
     app = create_app(config.from_environment(environment))
-    with app.app_context():
-        upgrade(directory=str(Path(app.root_path).parent / "migrations"))
+    migrate(app)
     return create_engine(app.config["SQLALCHEMY_DATABASE_URI"], isolation_level="AUTOCOMMIT")
 
 

@@ -21,6 +21,11 @@ from pathlib import Path
 from typing import Self
 from urllib.error import URLError
 
+from flask import Flask
+from flask_migrate import Migrate, upgrade
+
+from app.extensions import db
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
@@ -137,6 +142,13 @@ class Running:
             assert part.alive, f"{part.name} ended:\n{part.log()}"
             assert time.monotonic() < deadline, f"{part.name} is not ready:\n{part.log()}"
             time.sleep(0.02)
+
+
+def migrate(app: Flask) -> None:
+    """Brings the database of `app` to the head of the migrations, as `flask db upgrade` does."""
+    Migrate(app, db)
+    with app.app_context():
+        upgrade(directory=str(ROOT / "migrations"))
 
 
 def free_port() -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Flask
-from flask_migrate import upgrade
 from sqlalchemy import Connection, create_engine, text
 
 from app import config, create_app
@@ -15,7 +14,7 @@ from app.services import sessions, tokens
 from app.services.people import Person, Visitor, person_of
 from embedded import Servers
 from sandbox.client import Rates, Sandbox
-from tests.running import Running
+from tests.running import Running, migrate
 
 HERE = Visitor("127.0.0.1")
 # Above Telegram's own ids of real people in tests, below 2^52.
@@ -134,8 +133,7 @@ def stage() -> Iterator[Stage]:
                 "DATA_DIR": str(folder),
             }
             app = create_app(config.from_environment(environment))
-            with app.app_context():
-                upgrade(directory=str(Path(app.root_path).parent / "migrations"))
+            migrate(app)
             engine = create_engine(servers.database_url, isolation_level="AUTOCOMMIT")
             metered = environment | {"PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")}
             with Running(metered, folder) as running, engine.connect() as connection:
