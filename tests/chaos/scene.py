@@ -85,9 +85,14 @@ class Scene:
     def killed(self, part: Part) -> None:
         """SIGKILL to a part's whole group, noted as one that may have been sending."""
         part.kill()
+        self.kills.append(time.time())
+        self.disturbances.append(Disturbance("killed", self.kills[-1], self.kills[-1]))
+
+    def froze(self, part: Part) -> None:
+        """SIGSTOP to a part's whole group: what it is sending at this moment, it cannot record."""
+        part.freeze()
         now = time.time()
-        self.kills.append(now)
-        self.disturbances.append(Disturbance("killed", now, now))
+        self.disturbances.append(Disturbance("frozen", now, now))
 
     @contextmanager
     def disturbed(self, kind: str) -> Iterator[None]:
