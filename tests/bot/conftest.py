@@ -41,7 +41,8 @@ class SharedPoller:
             self._part = None
 
 
-@pytest.fixture(scope="session")
+# Not for the session: a poller that lived on would tell the notices of everybody else's tests.
+@pytest.fixture(scope="package")
 def shared_poller(
     environment: dict[str, str], migrated: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SharedPoller]:
