@@ -220,6 +220,24 @@ def bob(new_member: NewMember) -> Member:
     return new_member("bob", "Bob")
 
 
+Settle = Callable[..., None]
+
+
+@pytest.fixture
+def settle(database: Engine) -> Settle:
+    """Gives a message another state, as the delivery engine would: `settle(7, status="sent")`."""
+
+    def settle(message_id: int, **columns: Any) -> None:
+        assignments = ", ".join(f"{name} = :{name}" for name in columns)
+        with database.connect() as connection:
+            connection.execute(
+                text(f"UPDATE message SET {assignments} WHERE id = :id"),
+                {"id": message_id, **columns},
+            )
+
+    return settle
+
+
 @pytest.fixture
 def running(
     environment: dict[str, str], database: Engine, servers: Servers, tmp_path: Path

@@ -9,8 +9,9 @@ from app.api import parsing, ratelimit, schemas
 from app.api.contract import OWNERS, SENDERS, Answered, Given, Known, Section
 from app.errors import Unauthenticated, UnsupportedMediaType
 from app.identity import Caller
-from app.services import messages
-from app.services.messages import Draft, Filter
+from app.services import history, messages
+from app.services.history import Filter
+from app.services.messages import Draft
 
 section = Section("Messages", "Send, and see what became of it.")
 
@@ -135,7 +136,7 @@ def list_messages(caller: Caller, wanted: Given) -> Given:
     with it. Give `next_cursor` as `cursor`, with the same filter, for the next page.
     """
     limit, cursor = wanted.pop("limit"), wanted.pop("cursor", None)
-    page = messages.history(
+    page = history.page(
         caller.person,
         Filter(**wanted),
         limit=limit,
@@ -163,7 +164,7 @@ def read_message(caller: Caller, wanted: Given, message_id: int) -> Any:
     With `wait` the answer comes when the message is settled, or that many seconds later. Few may
     wait at a time; beyond that the answer comes at once.
     """
-    return messages.find(
+    return history.find(
         caller.person, message_id, wait=wanted["wait"], send_token_id=caller.send_token_id
     )
 

@@ -10,10 +10,10 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf, Regexp
 
 from app.api.fields import Decimal, Flag, Instant, Moment, Whole
+from app.services.history import WAIT_MAX
 
 DAY = 86400
 YEAR = 365 * DAY
-WAIT_MAX = 20
 PAGE_MAX = 100
 STATUSES = ("held", "queued", "sending", "sent", "failed", "expired", "cancelled", "received")
 

@@ -10,7 +10,7 @@ from app.dialects.contract import Call, Dialect, Json, by_bearer, in_one, moment
 from app.dialects.words import ENGLISH
 from app.errors import Forbidden, Invalid, Unauthenticated
 from app.identity import Caller
-from app.services import accounts, chats, messages, sessions
+from app.services import accounts, chats, history, messages, sessions
 from app.services.accounts import Registration
 from app.services.messages import Draft
 
@@ -140,7 +140,7 @@ def link_chat(call: Call) -> Json:
 )
 def list_messages(call: Call) -> Json:
     """Lists what the caller sent, newest first."""
-    page = messages.numbered_page(call.person, *call.page_or_whole(), direction="out")
+    page = history.numbered_page(call.person, *call.page_or_whole(), direction="out")
     told = [
         {"time": moment(entry.created_at), "text": entry.text, "type": TYPE}
         for entry in page.entries

@@ -8,9 +8,10 @@ from typing import Any
 from app.dialects import simplejwt
 from app.dialects.contract import Call, Dialect, Json, by_bearer, by_field, moment
 from app.dialects.words import RUSSIAN
-from app.services import accounts, messages, tokens
+from app.services import accounts, history, messages, tokens
 from app.services.accounts import Registration
-from app.services.messages import Draft, MessageEntry
+from app.services.history import MessageEntry
+from app.services.messages import Draft
 from app.services.people import Person
 
 ACCESS_SECONDS = 3600
@@ -109,7 +110,7 @@ def list_messages(call: Call) -> Json:
 
     Page 1 has the newest of them.
     """
-    page = messages.numbered_page(call.person, *call.page_or_whole(), direction=None)
+    page = history.numbered_page(call.person, *call.page_or_whole(), direction=None)
     return [_shown(call.person, entry) for entry in reversed(page.entries)]
 
 

@@ -16,7 +16,7 @@ from app.dialects.words import RUSSIAN
 from app.errors import Forbidden, NotFound, Unauthenticated
 from app.extensions import settings
 from app.identity import Caller
-from app.services import accounts, messages, sessions
+from app.services import accounts, history, messages, sessions
 from app.services.accounts import Registration
 from app.services.messages import Draft
 
@@ -126,7 +126,7 @@ def send_or_show(call: Call) -> Json | Response:
 def _last(call: Call, digits: str) -> Json:
     """The newest messages, as many as `digits` say, 100 at most."""
     most = int(digits) if len(digits) < 4 else PAGE_MAX
-    page = messages.numbered_page(call.person, 1, min(most, PAGE_MAX), direction="out")
+    page = history.numbered_page(call.person, 1, min(most, PAGE_MAX), direction="out")
     count = len(page.entries)
     return {str(count - i): entry.text for i, entry in enumerate(page.entries)}
 

@@ -13,9 +13,10 @@ from app.dialects.contract import Call, Dialect, Json, by_bearer, by_field, mome
 from app.dialects.openapi import TEXT_OR_NULL, Schema
 from app.dialects.words import ENGLISH
 from app.extensions import settings
-from app.services import accounts, messages, sessions, tokens
+from app.services import accounts, history, messages, sessions, tokens
 from app.services.accounts import Registration
-from app.services.messages import Draft, MessageEntry
+from app.services.history import MessageEntry
+from app.services.messages import Draft
 from app.services.people import Person
 
 ACCESS_SECONDS = 24 * 3600
@@ -134,7 +135,7 @@ def send_message(call: Call) -> Json:
 @dialect.operation("GET", "/api/v1/message/", pages=True, answers={200: PAGE})
 def list_messages(call: Call) -> Json:
     """Lists what the caller sent, newest first, in pages."""
-    page = messages.numbered_page(call.person, *call.page(), direction="out")
+    page = history.numbered_page(call.person, *call.page(), direction="out")
     return {
         "count": page.total,
         "next": _link(page.number + 1) if page.number * page.size < page.total else None,

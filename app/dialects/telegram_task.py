@@ -12,9 +12,10 @@ from app.dialects.contract import Call, Dialect, Json, by_field, moment
 from app.dialects.words import ENGLISH
 from app.errors import Invalid
 from app.identity import Caller
-from app.services import accounts, chats, messages
+from app.services import accounts, chats, history, messages
 from app.services.accounts import Registration
-from app.services.messages import Draft, MessageEntry
+from app.services.history import MessageEntry
+from app.services.messages import Draft
 from app.services.people import Person
 
 USER = {"id": 1, "username": "anna", "name": "Анна"}
@@ -93,7 +94,7 @@ def send_message(call: Call) -> Json:
 @dialect.operation("GET", "/message/sent", pages=True, answers={200: [MESSAGE]})
 def list_messages(call: Call) -> Json:
     """Lists what the caller sent, newest first."""
-    page = messages.numbered_page(call.person, *call.page_or_whole(), direction="out")
+    page = history.numbered_page(call.person, *call.page_or_whole(), direction="out")
     return [_shown(entry) for entry in page.entries]
 
 

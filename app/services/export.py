@@ -18,7 +18,7 @@ from app.models import (
     SendToken,
     SignIn,
 )
-from app.services import limits, messages
+from app.services import history, limits
 from app.services.people import Person
 
 # What of each table is the person's to read; hashes and nonces are nobody's.
@@ -80,5 +80,5 @@ def _lines(person: Person) -> Iterator[dict[str, Any]]:
         db.session.rollback()
         for row in rows:
             yield {"line": kind, **dict(zip(names, row, strict=True))}
-    for message in messages.every(person):
+    for message in history.every(person):
         yield {"line": "message", **asdict(message)}

@@ -5,9 +5,9 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from app.errors import NoChat
-from app.services import charts, chats, messages
+from app.services import charts, chats, history
 from app.services.chats import LinkedChat
-from app.services.messages import Filter
+from app.services.history import Filter
 from app.services.people import Person
 from app.web import drawing, forms, guard, rendering
 
@@ -20,7 +20,7 @@ LATEST = 6
 @blueprint.get("")
 def overview() -> Response:
     person = guard.signed_in().person
-    page, chat = messages.history(person, Filter(), limit=LATEST), _chat_of(person)
+    page, chat = history.page(person, Filter(), limit=LATEST), _chat_of(person)
     mark = rendering.fingerprint(rendering.language().code, page, chat)
     values: dict[str, Any] = {"page": page, "chat": chat, "mark": mark}
     if not rendering.is_piece_wanted():

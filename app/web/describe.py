@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from app.services.messages import AttemptEntry, MessageEntry
+from app.services.history import AttemptEntry, MessageEntry
 from app.web import times
 from app.web.languages import Language
 

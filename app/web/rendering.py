@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from app import clock
 from app.errors import ServiceError
-from app.services.messages import AttemptEntry, MessageEntry
+from app.services.history import AttemptEntry, MessageEntry
 from app.services.people import Person
 from app.web import describe, guard, languages, times
 from app.web.languages import Language

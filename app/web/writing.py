@@ -7,8 +7,9 @@ import secrets
 from flask import Blueprint, Response, request
 
 from app.errors import Conflict, Invalid, ServiceError
-from app.services import messages
-from app.services.messages import Draft, Filter
+from app.services import history, messages
+from app.services.history import Filter
+from app.services.messages import Draft
 from app.services.people import Person
 from app.web import describe, forms, guard, rendering, times
 from app.web.forms import Form
@@ -49,13 +50,13 @@ def preview() -> Response:
 
 
 @blueprint.get("/messages")
-def history() -> Response:
+def list_messages() -> Response:
     person, form = guard.signed_in().person, forms.asked(request)
     try:
         wanted = _filter(form)
-        page = messages.history(person, wanted, limit=PAGE, cursor=form.line("cursor") or None)
+        page = history.page(person, wanted, limit=PAGE, cursor=form.line("cursor") or None)
     except Invalid as refused:
-        return _history_page(messages.Page([], None), form, refused)
+        return _history_page(history.Page([], None), form, refused)
     mark = rendering.fingerprint(rendering.language().code, page)
     if not rendering.is_piece_wanted():
         return _history_page(page, form, mark=mark)
@@ -66,7 +67,7 @@ def history() -> Response:
 
 @blueprint.get("/messages/<id:message_id>")
 def show(message_id: int) -> Response:
-    message = messages.find(guard.signed_in().person, message_id)
+    message = history.find(guard.signed_in().person, message_id)
     mark = rendering.fingerprint(rendering.language().code, message)
     if not rendering.is_piece_wanted():
         return rendering.page("cabinet/message.html", message=message, mark=mark)
@@ -136,7 +137,7 @@ def _filter(form: Form) -> Filter:
 
 
 def _history_page(
-    page: messages.Page, form: Form, refused: ServiceError | None = None, mark: str = ""
+    page: history.Page, form: Form, refused: ServiceError | None = None, mark: str = ""
 ) -> Response:
     return rendering.page(
         "cabinet/history.html",
@@ -150,5 +151,5 @@ def _history_page(
 
 
 def _shown_again(person: Person, message_id: int, refused: ServiceError) -> Response:
-    message = messages.find(person, message_id)
+    message = history.find(person, message_id)
     return rendering.page("cabinet/message.html", message=message, refused=refused, mark="")

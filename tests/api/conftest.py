@@ -1,18 +1,15 @@
-"""People with a linked chat, and messages whose fate a test decides."""
+"""People with a linked chat."""
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, text
 
 from app.services import chats
 from app.services.people import TelegramPerson
 from tests.conftest import Member
 
-Settle = Callable[..., None]
 _telegram_ids = itertools.count(7_000_000)
 
 
@@ -26,21 +23,6 @@ def code_of_a_chat(app: Flask) -> Callable[..., str]:
             return chats.link_code(person)
 
     return code
-
-
-@pytest.fixture
-def settle(database: Engine) -> Settle:
-    """Gives a message another state, as the delivery engine would: `settle(7, status="sent")`."""
-
-    def settle(message_id: int, **columns: Any) -> None:
-        assignments = ", ".join(f"{name} = :{name}" for name in columns)
-        with database.connect() as connection:
-            connection.execute(
-                text(f"UPDATE message SET {assignments} WHERE id = :id"),
-                {"id": message_id, **columns},
-            )
-
-    return settle
 
 
 @pytest.fixture

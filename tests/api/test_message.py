@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
-from app.services import messages
+from app.services import history
 from tests.api.answers import assert_problem, without_request_id
 from tests.conftest import Clock, Member
 
@@ -105,8 +105,8 @@ def test_nobody_waits_for_what_is_settled(alice: Member, message: int, settle: A
 def test_beyond_a_few_who_wait_the_answer_comes_at_once(
     alice: Member, message: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "_waiters", threading.BoundedSemaphore(1))
-    with messages._waiters:
+    monkeypatch.setattr(history, "_waiters", threading.BoundedSemaphore(1))
+    with history._waiters:
         begun = time.monotonic()
         assert alice.get(f"/v1/messages/{message}?wait=20").json["status"] == "held"
         assert time.monotonic() - begun < 1

@@ -11,7 +11,7 @@ from flask import Flask
 from schemathesis.checks import CHECKS, load_all_checks
 from sqlalchemy import Engine, text
 
-from app.services import limits, messages
+from app.services import history, limits
 from tests.fuzz import campaign
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
@@ -30,7 +30,7 @@ def in_a_hurry(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     for name, limit in vars(limits).copy().items():
         if isinstance(limit, limits.Limit):
             monkeypatch.setattr(limits, name, replace(limit, most=10**9))
-    monkeypatch.setattr(messages, "WAIT_MAX", 0.01)
+    monkeypatch.setattr(history, "WAIT_MAX", 0.01)
     with database.connect() as connection:
         connection.execute(text("UPDATE bot SET username = 'gonets_test_bot'"))
     logging.disable(logging.INFO)

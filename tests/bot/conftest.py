@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
-from app.services import chats, messages, tokens
+from app.services import chats, history, tokens
+from app.services.history import Filter
 from app.services.link_codes import ALPHABET
-from app.services.messages import Filter
 from sandbox.client import Sandbox, User, wait_for
 from tests.conftest import Member
 from tests.running import Part, Running
@@ -104,7 +104,7 @@ def code_heard(user: User) -> str:
 def received_by(app: Flask, member: Member) -> list[str]:
     """The texts that the account has received, oldest first."""
     with app.app_context():
-        page = messages.history(member.person, Filter(direction="in"), limit=100)
+        page = history.page(member.person, Filter(direction="in"), limit=100)
     return [entry.text for entry in reversed(page.entries)]
 
 

@@ -16,7 +16,7 @@ from app.errors import (
     UsernameTaken,
     WrongPassword,
 )
-from app.services import accounts, messages, passwords, sessions, signing_in, tokens
+from app.services import accounts, history, messages, passwords, sessions, signing_in, tokens
 from app.services.accounts import Registration
 from app.services.people import Person, Visitor
 from tests.conftest import PASSWORD, Clock, MakeApp, Member
@@ -226,7 +226,7 @@ def test_erasing_ends_every_credential_and_frees_the_username_at_once(
         sessions.refresh(alice.refresh, HERE)
     with pytest.raises(InvalidToken):
         tokens.prove(token or "")
-    assert messages.find(alice.person, waiting.id).status == "cancelled"
+    assert history.find(alice.person, waiting.id).status == "cancelled"
     assert register("ALICE").id != alice.person.id
     assert invitation.token
     with pytest.raises(NotFound):

@@ -16,7 +16,7 @@ from app.errors import (
     TooManyFailures,
     WrongLinkCode,
 )
-from app.services import accounts, chats, link_codes, messages, sessions, tokens
+from app.services import accounts, chats, history, link_codes, messages, sessions, tokens
 from app.services.chats import Link
 from app.services.messages import Draft
 from app.services.people import TelegramPerson, Visitor
@@ -280,8 +280,8 @@ def test_unlinking_holds_what_waits_and_tells_the_chat(
     link(alice, 1)
     sent = messages.send(alice.person, Draft("hello")).message
     chats.unlink(alice.person, HERE)
-    assert messages.find(alice.person, sent.id).status == "held"
-    assert messages.find(alice.person, sent.id).reason == "no_chat"
+    assert history.find(alice.person, sent.id).status == "held"
+    assert history.find(alice.person, sent.id).reason == "no_chat"
     assert notices(database) == [(1, "unlinked")]
     with pytest.raises(NoChat):
         chats.unlink(alice.person, HERE)
@@ -296,9 +296,9 @@ def test_nothing_that_waits_follows_a_chat_to_its_next_owner(
     link(bob, 1)
     assert lane(database, alice)[1] == "no_chat"
     assert lane(database, bob) == (1, None)
-    assert messages.find(alice.person, sent.id).status == "held"
+    assert history.find(alice.person, sent.id).status == "held"
     link(alice, 2)
-    assert messages.find(alice.person, sent.id).status == "queued"
+    assert history.find(alice.person, sent.id).status == "queued"
     assert lane(database, alice) == (2, None)
 
 
@@ -323,10 +323,10 @@ def test_a_blocked_chat_holds_and_an_unblocked_one_releases(
     link(alice, 1)
     sent = messages.send(alice.person, Draft("hello")).message
     chats.blocked(1)
-    assert messages.find(alice.person, sent.id).reason == "blocked"
+    assert history.find(alice.person, sent.id).reason == "blocked"
     assert lane(database, alice) == (1, "blocked")
     chats.unblocked(1)
-    assert messages.find(alice.person, sent.id).status == "queued"
+    assert history.find(alice.person, sent.id).status == "queued"
     chats.blocked(99)
     chats.unblocked(99)
 
@@ -341,9 +341,9 @@ def test_a_disabled_account_sends_nothing_until_it_is_open_again(
     chats.blocked(1)
     chats.unblocked(1)
     assert lane(database, alice) == (1, "disabled")
-    assert messages.find(alice.person, sent.id).status == "held"
+    assert history.find(alice.person, sent.id).status == "held"
     accounts.enable(bob.person, alice.person.id, HERE)
-    assert messages.find(alice.person, sent.id).status == "queued"
+    assert history.find(alice.person, sent.id).status == "queued"
 
 
 @pytest.mark.parametrize("shut", ["disabled", "erased"])

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from app import clock
 from app.errors import TooManyRequests, WrongCredentials
 from app.extensions import db
-from app.services import accounts, chats, export, messages, retention, signing_in, tokens
+from app.services import accounts, chats, export, history, messages, retention, signing_in, tokens
 from app.services.messages import Draft
 from app.services.people import TelegramPerson, Visitor
 from tests.conftest import PASSWORD, Clock, Member
@@ -106,7 +106,7 @@ def test_finished_messages_go_when_their_time_is_over_and_waiting_ones_stay(
     retention.prune(clock.now() - timedelta(days=1))
     assert total(database, "message") == 2
     retention.prune(clock.now() + timedelta(days=1))
-    assert [e.id for e in messages.history(alice.person, messages.Filter()).entries] == [kept.id]
+    assert [e.id for e in history.page(alice.person, history.Filter()).entries] == [kept.id]
 
 
 def test_a_message_that_is_sent_again_while_it_is_pruned_stays(

@@ -6,15 +6,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
-from app.services import messages, search
-from app.services.messages import Filter
+from app.services import history, search
+from app.services.history import Filter
 from tests.conftest import Member
 
 LONG = search.WALKED * 2
 
 
 @pytest.fixture
-def history(ctx: Flask, database: Engine, alice: Member, bob: Member) -> Member:
+def writer(ctx: Flask, database: Engine, alice: Member, bob: Member) -> Member:
     """Two thousand messages of Alice's: every seventh rare, one unique; Bob has the same words."""
     with database.connect() as connection:
         connection.execute(
@@ -34,7 +34,7 @@ def found(member: Member, q: str, limit: int = 100) -> Iterator[str]:
     """The texts of every page, in the order in which they come."""
     cursor = None
     while True:
-        page = messages.history(member.person, Filter(q=q), limit=limit, cursor=cursor)
+        page = history.page(member.person, Filter(q=q), limit=limit, cursor=cursor)
         yield from (entry.text for entry in page.entries)
         cursor = page.next_cursor
         if cursor is None:
@@ -42,28 +42,28 @@ def found(member: Member, q: str, limit: int = 100) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("limit", [100, 7])
-def test_every_match_comes_once_newest_first_near_and_far(history: Member, limit: int) -> None:
+def test_every_match_comes_once_newest_first_near_and_far(writer: Member, limit: int) -> None:
     expected = [f"report {n} seventh" for n in range(LONG, 0, -1) if n % 7 == 0]
-    assert list(found(history, "seventh", limit)) == expected
+    assert list(found(writer, "seventh", limit)) == expected
 
 
-def test_a_word_that_stands_only_in_an_old_message_is_found(history: Member) -> None:
-    assert list(found(history, "needle")) == ["report 5 needle"]
-    assert list(found(history, "NEED report")) == ["report 5 needle"]
+def test_a_word_that_stands_only_in_an_old_message_is_found(writer: Member) -> None:
+    assert list(found(writer, "needle")) == ["report 5 needle"]
+    assert list(found(writer, "NEED report")) == ["report 5 needle"]
 
 
-def test_a_word_that_nobody_wrote_is_not_found(history: Member, bob: Member) -> None:
-    assert list(found(history, "nothing")) == []
-    assert list(found(history, "eedle")) == []
+def test_a_word_that_nobody_wrote_is_not_found(writer: Member, bob: Member) -> None:
+    assert list(found(writer, "nothing")) == []
+    assert list(found(writer, "eedle")) == []
 
 
-def test_the_other_conditions_hold_for_old_messages_too(history: Member) -> None:
-    page = messages.history(history.person, Filter(q="needle", status="failed"))
+def test_the_other_conditions_hold_for_old_messages_too(writer: Member) -> None:
+    page = history.page(writer.person, Filter(q="needle", status="failed"))
     assert page.entries == []
 
 
 def test_an_old_message_that_still_waits_is_found_among_the_settled(
-    history: Member, database: Engine
+    writer: Member, database: Engine
 ) -> None:
     with database.connect() as connection:
         connection.execute(
@@ -72,5 +72,5 @@ def test_an_old_message_that_still_waits_is_found_among_the_settled(
               WHERE lane.account_id = message.account_id AND message.text = 'report 14 seventh'
             """)
         )
-    oldest = list(found(history, "seventh"))[-2:]
+    oldest = list(found(writer, "seventh"))[-2:]
     assert oldest == ["report 14 seventh", "report 7 seventh"]
