@@ -9,13 +9,13 @@ from sqlalchemy import Engine, text
 from app.services import history, search
 from app.services.history import Filter
 from tests.conftest import Member
+from tests.services.conftest import send
 
 LONG = search.WALKED * 2
 
 
-@pytest.fixture
-def writer(ctx: Flask, database: Engine, alice: Member, bob: Member) -> Member:
-    """Two thousand messages of Alice's: every seventh rare, one unique; Bob has the same words."""
+def write(database: Engine) -> None:
+    """Two thousand settled messages of everybody's: every seventh rare, one unique."""
     with database.connect() as connection:
         connection.execute(
             text("""
@@ -27,6 +27,12 @@ def writer(ctx: Flask, database: Engine, alice: Member, bob: Member) -> Member:
             """),
             {"long": LONG},
         )
+
+
+@pytest.fixture
+def writer(ctx: Flask, database: Engine, alice: Member, bob: Member) -> Member:
+    """Alice with a long history; Bob has the same words."""
+    write(database)
     return alice
 
 
@@ -63,14 +69,10 @@ def test_the_other_conditions_hold_for_old_messages_too(writer: Member) -> None:
 
 
 def test_an_old_message_that_still_waits_is_found_among_the_settled(
-    writer: Member, database: Engine
+    ctx: Flask, database: Engine, alice: Member, bob: Member
 ) -> None:
-    with database.connect() as connection:
-        connection.execute(
-            text("""
-              UPDATE message SET status = 'held', lane_id = lane.id, seq = 1 FROM lane
-              WHERE lane.account_id = message.account_id AND message.text = 'report 14 seventh'
-            """)
-        )
-    oldest = list(found(writer, "seventh"))[-2:]
-    assert oldest == ["report 14 seventh", "report 7 seventh"]
+    for member in (alice, bob):
+        assert send(member, "the seventh waits").status == "held"
+    write(database)
+    assert list(found(alice, "waits")) == ["the seventh waits"]
+    assert list(found(alice, "seventh"))[-2:] == ["report 7 seventh", "the seventh waits"]
