@@ -5,7 +5,7 @@ For everybody but admins these pages do not exist; who is an admin is asked with
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, request, session
+from flask import Blueprint, Response, request
 
 from app import identity
 from app.errors import ServiceError
@@ -16,9 +16,6 @@ from app.web import describe, drawing, forms, guard, rendering
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 guard.for_admins(blueprint)
-
-# The password just made, for the one page that shows it (as in `send_tokens`).
-_MADE = "new_password"
 
 Action = Callable[[Person, int, Visitor], None]
 
@@ -57,8 +54,7 @@ def list_accounts() -> Response:
 
 @blueprint.get("/accounts/<id:account_id>")
 def show_account(account_id: int) -> Response:
-    made = session.pop(_MADE, None)
-    return _account_page(account_id, made=made)
+    return _account_page(account_id)
 
 
 @blueprint.post("/accounts/<id:account_id>/disable")
@@ -78,10 +74,10 @@ def end_sessions(account_id: int) -> Response:
 
 @blueprint.post("/accounts/<id:account_id>/reset-password")
 def reset_password(account_id: int) -> Response:
-    session[_MADE] = administration.reset_password(
-        guard.admin().person, account_id, identity.visitor(request)
-    )
-    return rendering.go("admin.show_account", account_id=account_id)
+    visitor = identity.visitor(request)
+    made = administration.reset_password(guard.admin().person, account_id, visitor)
+    # The answer itself shows it, as in `send_tokens`.
+    return _account_page(account_id, made=made)
 
 
 @blueprint.get("/chats")

@@ -1,6 +1,6 @@
 """Send tokens in the cabinet: making one (shown once, with a ready curl line), revoking one."""
 
-from flask import Blueprint, Response, request, session
+from flask import Blueprint, Response, request
 
 from app import identity
 from app.errors import ServiceError
@@ -14,14 +14,11 @@ guard.for_members(blueprint)
 
 # How long a token may live, as the form offers it: seconds; no choice is for ever.
 LIFETIMES = {"": None, "7d": 7 * 86400, "30d": 30 * 86400, "365d": 365 * 86400}
-# The token just made, for the one page that shows it: in the person's own signed cookie, which
-# scripts cannot read, until that page is asked for.
-_MADE = "send_token"
 
 
 @blueprint.get("")
 def show() -> Response:
-    return token_page(Form(), made=session.pop(_MADE, None))
+    return token_page(Form())
 
 
 @blueprint.post("")
@@ -37,8 +34,8 @@ def make() -> Response:
         )
     except ServiceError as refused:
         return token_page(form, refused)
-    session[_MADE] = made.token
-    return rendering.go("send_tokens.show")
+    # Not by way of a redirect: until the next page somebody would have to keep the secret.
+    return token_page(Form(), made=made.token)
 
 
 @blueprint.post("/<id:token_id>/revoke")

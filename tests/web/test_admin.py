@@ -82,16 +82,27 @@ def test_a_reset_password_is_shown_once_and_is_the_only_one(
     admin: Reader, reader: Reader, visitor: Visitor
 ) -> None:
     where = f"/admin/accounts/{reader.person.id}"
-    page = admin.follows(admin.posts(f"{where}/reset-password")).text
+    answer = admin.posts(f"{where}/reset-password")
+    assert answer.status_code == 200
+    page = answer.text
     found = re.search(r'id="new-password"[^>]*>([^<]+)<', page)
     assert found is not None
     made = unescape(found[1])
     assert len(made) == 20
+    assert answer.headers["Cache-Control"] == "no-store" and not answer.headers.getlist("Set-Cookie")
     assert made not in admin.reads(where).text
     assert reader.reads("/cabinet").status_code == 303
     old = {"username": "alice", "password": PASSWORD}
     assert visitor.posts("/cabinet/sign-in", old).status_code == 401
     assert visitor.posts("/cabinet/sign-in", old | {"password": made}).status_code == 303
+
+
+def test_an_admin_who_resets_their_own_password_sees_it_before_they_are_signed_out(
+    admin: Reader,
+) -> None:
+    where = f"/admin/accounts/{admin.person.id}"
+    assert 'id="new-password"' in admin.posts(f"{where}/reset-password").text
+    assert admin.reads(where).status_code in (303, 404)
 
 
 @pytest.mark.parametrize("doing", ["", "/disable", "/enable", "/end-sessions", "/reset-password"])

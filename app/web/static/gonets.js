@@ -22,6 +22,10 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
+// What a form's own answer shows once: loading it again must not send the form again.
+const once = document.querySelector("[data-reload]");
+if (once) history.replaceState(null, "", once.dataset.reload);
+
 function prepare(root) {
   for (const button of root.querySelectorAll("[data-copy], [data-reveal]")) {
     button.hidden = false;

@@ -148,11 +148,13 @@ def test_a_token_is_made_copied_and_used_with_curl(
         [*shlex.split(line), "-s", "-w", "%{http_code}"], capture_output=True, text=True, timeout=20
     )
     assert done.stdout.endswith("201"), done
+    page.reload()  # shows the list, and neither asks nor makes another one
+    expect(page.locator("#new-token")).to_have_count(0)
+    expect(page.locator(".entries li")).to_have_count(1)
     page.goto("/cabinet/messages")
     expect(page.locator(".messages .excerpt").first).to_have_text("disk full")
     expect(page.locator(".messages .chip").first).to_have_text("Sent")
     page.goto("/cabinet/tokens")
-    expect(page.locator("#new-token")).to_have_count(0)
     page.get_by_role("button", name="Revoke: backup script").click()
     expect(page.get_by_text("The token is revoked and no longer works.")).to_be_visible()
 
