@@ -1,15 +1,17 @@
 """Named limits, counted in PostgreSQL so that a wiped Redis resets none of them.
 
 A limit counts hits of one subject in a sliding window. Attempts are counted before they are tried
-and given back when they were right: a burst of parallel guesses cannot slip through. This is not
-the pacing of Telegram (delivery.pacing) nor the day's quota (it is part of the lane).
+and given back when they were right: a burst of parallel guesses cannot slip through. (Failures of a
+network over all usernames are counted after: a generous limit needs no exactness.) This is not the
+pacing of Telegram (delivery.pacing) nor the day's quota (it is part of the lane).
 """
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NoReturn
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -32,6 +34,9 @@ class Limit:
 PASSWORD_FROM_NETWORK = Limit("password_network", 10, 900, TooManyFailures)
 # NIST SP 800-63B: at most 100 failures; from then on only networks with an earlier sign-in count.
 PASSWORD_FROM_ANYWHERE = Limit("password_anywhere", 100, 3600, TooManyFailures)
+# One password tried on many usernames: each of them has few failures, their network has many. So
+# generous, since a school or an office may be one network.
+FAILURES_OF_NETWORK = Limit("failures_network", 100, 900, TooManyFailures)
 # 5 tries at 31^8 codes in 10 minutes.
 LINK_CODE = Limit("link_code", 5, 600, TooManyFailures)
 # Wrong link tokens that one chat sends to the bot.
@@ -61,6 +66,7 @@ _WINDOWS = {
     for limit in (
         PASSWORD_FROM_NETWORK,
         PASSWORD_FROM_ANYWHERE,
+        FAILURES_OF_NETWORK,
         LINK_CODE,
         LINK_TOKEN,
         RECEIVED,
@@ -78,13 +84,9 @@ def take(session: Session, limit: Limit, subject: str) -> int:
     """
     subject = _hidden(subject)
     lock(session, f"{limit.name} {subject}")
-    since = clock.now() - timedelta(seconds=limit.window)
-    recent = (Hit.limit == limit.name, Hit.subject == subject, Hit.at > since)
-    # The hit that makes room when it leaves the window; there is none while there is room.
-    newest_first = select(Hit.at).where(*recent).order_by(Hit.at.desc())
-    oldest = session.scalar(newest_first.offset(limit.most - 1).limit(1))
+    oldest = session.scalar(_making_room(limit, subject))
     if oldest is not None:
-        raise limit.error(retry_after=max(1.0, (oldest - since).total_seconds()))
+        raise _full(limit, oldest)
     hit = Hit(limit=limit.name, subject=subject)
     session.add(hit)
     session.flush()
@@ -118,6 +120,22 @@ def take_password_attempt(session: Session, username_key: str, network: str) -> 
     return hits
 
 
+def making_room(network: str) -> Select[datetime]:
+    """The failure of this network that makes room when it leaves the window; none while there is
+    room. For a part of another statement."""
+    return _making_room(FAILURES_OF_NETWORK, _hidden(network))
+
+
+def refuse_network(oldest: datetime) -> NoReturn:
+    """Raises `TooManyFailures` until `oldest` has left the window."""
+    raise _full(FAILURES_OF_NETWORK, oldest)
+
+
+def count_failure(session: Session, network: str) -> None:
+    """Counts a refused sign-in of this network, whatever the username."""
+    session.add(Hit(limit=FAILURES_OF_NETWORK.name, subject=_hidden(network)))
+
+
 def forget_account(session: Session, account_id: int) -> None:
     """Removes what was counted for an account (erasure). What was counted by its former username
     says nothing of it, and goes when its window is over."""
@@ -147,6 +165,20 @@ def _is_known(session: Session, username_key: str, network: str) -> bool:
         .where(Account.username_key == username_key, KnownNetwork.network == network)
     )
     return session.scalar(known) is not None
+
+
+def _making_room(limit: Limit, subject: str) -> Select[datetime]:
+    recent = (Hit.limit == limit.name, Hit.subject == subject, Hit.at > _since(limit))
+    newest_first = select(Hit.at).where(*recent).order_by(Hit.at.desc())
+    return newest_first.offset(limit.most - 1).limit(1)
+
+
+def _full(limit: Limit, oldest: datetime) -> TooManyRequests:
+    return limit.error(retry_after=max(1.0, (oldest - _since(limit)).total_seconds()))
+
+
+def _since(limit: Limit) -> datetime:
+    return clock.now() - timedelta(seconds=limit.window)
 
 
 def _hidden(subject: str) -> str:

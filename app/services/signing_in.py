@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -61,9 +61,12 @@ def authenticate(username: str, password: str, visitor: Visitor) -> Person:
 
 def find(session: Session, username_key: str) -> Account | None:
     """The account whose username has this look-alike form, erased and disabled ones included."""
-    if not names.is_storable(username_key):
-        return None
-    return session.scalar(select(Account).where(Account.username_key == username_key))
+    return session.scalar(select(Account).where(Account.username_key == _storable(username_key)))
+
+
+def _storable(username_key: str) -> str:
+    """The key, or one that nobody has for what PostgreSQL could not even compare."""
+    return username_key if names.is_storable(username_key) else ""
 
 
 @contextmanager
@@ -82,10 +85,30 @@ def _in_turn(whose: str) -> Iterator[None]:
 def _count(username_key: str, visitor: Visitor) -> _Attempt:
     with transaction() as session:
         hits = limits.take_password_attempt(session, username_key, visitor.network)
-        account = find(session, username_key)
+        account = _find_unless_sprayed(session, username_key, visitor.network)
     if account is None:
         return _Attempt(hits, None, None)
     return _Attempt(hits, account.id, account.password_hash if account.active else None)
+
+
+def _find_unless_sprayed(session: Session, username_key: str, network: str) -> Account | None:
+    """As `find`, but a network from which many usernames are tried is heard only on accounts that
+    have signed in from it before: whoever shares it with a guesser still gets in.
+
+    Raises `TooManyFailures`. Failures are counted when they are known, not before, so that right
+    passwords cost nothing: those under way at the same moment may exceed the limit.
+    """
+    one_row = select(literal(1)).subquery()
+    known = (KnownNetwork.account_id == Account.id) & (KnownNetwork.network == network)
+    account, knows, oldest = session.execute(
+        select(Account, KnownNetwork.account_id, limits.making_room(network).scalar_subquery())
+        .select_from(one_row)
+        .outerjoin(Account, Account.username_key == _storable(username_key))
+        .outerjoin(KnownNetwork, known)
+    ).one()
+    if oldest is not None and knows is None:
+        limits.refuse_network(oldest)
+    return account
 
 
 def _uncount(attempt: _Attempt) -> None:
@@ -117,6 +140,7 @@ def _let_in(attempt: _Attempt, password: str, visitor: Visitor) -> Person | None
 
 def _note_refusal(attempt: _Attempt, visitor: Visitor) -> None:
     with transaction() as session:
+        limits.count_failure(session, visitor.network)
         audit.record(session, "sign_in_refused", attempt.account_id, visitor)
 
 

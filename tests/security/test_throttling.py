@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
-from app.services import passwords
+from app.services import limits, passwords
 from tests.conftest import PASSWORD, Clock, MakeApp, Member
 
 Try = Callable[[FlaskClient, Member, str], TestResponse]
@@ -77,6 +77,17 @@ def test_each_way_alone_is_counted(browser: FlaskClient, alice: Member, way: str
     for _ in range(10):
         WAYS[way](browser, alice, "wrong password")
     assert WAYS["login"](browser, alice, PASSWORD).status_code == 429
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_counts_for_its_network_too(
+    browser: FlaskClient, alice: Member, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FAILURES_OF_NETWORK", limits.Limit("failures_network", 1, 900))
+    assert WAYS[way](browser, alice, "wrong password").status_code in (401, 403, 422)
+    answer = browser.post("/v1/auth/login", json={"username": "nobody", "password": PASSWORD})
+    assert answer.status_code == 429
+    assert WAYS[way](browser, alice, PASSWORD).status_code == 429
 
 
 def login(app: Flask, password: str = PASSWORD, **environ: Any) -> int:

@@ -3,12 +3,14 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from app.errors import TooManyFailures, Unavailable, WrongCredentials
+from app.extensions import db
 from app.services import accounts, limits, passwords, signing_in
 from app.services.people import Person, Visitor
 from embedded import Servers
@@ -139,6 +141,67 @@ def test_during_an_attack_only_networks_with_an_earlier_sign_in_are_heard(
     assert sign_in(visitor=elsewhere(200)).id == alice.person.id
 
 
+def spray(usernames: int = 100, visitor: Visitor = HERE) -> None:
+    for number in range(usernames):
+        fail(1, f"name{number}", visitor)
+
+
+def test_one_password_tried_on_many_usernames_shuts_the_network_for_all_others(
+    ctx: Flask, alice: Member, monkeypatch: pytest.MonkeyPatch, stopped_clock: Clock
+) -> None:
+    spray(99)
+    assert sign_in(visitor=elsewhere()).id == alice.person.id
+    fail(1, "somebody")
+    monkeypatch.setattr(passwords, "verify", lambda *_: pytest.fail("a password was tried"))
+    for username in ("alice", "nobody", "\x00"):
+        with pytest.raises(TooManyFailures) as refused:
+            sign_in(username)
+        assert refused.value.retry_after == pytest.approx(900)
+    monkeypatch.undo()
+    assert sign_in(visitor=elsewhere()).id == alice.person.id
+
+
+def test_whoever_shares_a_network_with_a_guesser_still_gets_in_where_they_did_before(
+    ctx: Flask, alice: Member, new_member: Callable[..., Member], stopped_clock: Clock
+) -> None:
+    sign_in()
+    bob = new_member("bob")
+    spray()
+    assert sign_in().id == alice.person.id
+    with pytest.raises(TooManyFailures):
+        sign_in("bob")
+    assert sign_in("bob", visitor=elsewhere()).id == bob.person.id
+    fail(10)
+    with pytest.raises(TooManyFailures):
+        sign_in()
+    stopped_clock.advance(minutes=15, seconds=1)
+    assert sign_in("bob").id == bob.person.id
+
+
+def test_right_passwords_of_many_are_no_failures_of_their_network(
+    ctx: Flask, new_member: Callable[..., Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FAILURES_OF_NETWORK", limits.Limit("failures_network", 2, 900))
+    for number in range(4):
+        new_member(f"name{number}")
+        sign_in(f"name{number}")
+
+
+def test_a_right_sign_in_asks_the_database_no_more_than_it_must(ctx: Flask, alice: Member) -> None:
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        sign_in()
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    # Two limits: a lock, a look, a hit each. Who it is, twice; the hits go, the network is noted.
+    assert len(statements) == 10, statements
+
+
 def test_a_wiped_broker_resets_no_counter(ctx: Flask, alice: Member, servers: Servers) -> None:
     import redis
 
@@ -224,8 +287,6 @@ def test_a_password_changed_while_the_old_one_is_tried_stays_changed(
 def test_no_transaction_is_open_while_a_password_is_hashed(
     ctx: Flask, alice: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.extensions import db
-
     seen = []
 
     class Watching:

@@ -89,7 +89,8 @@ def test_a_reset_password_is_shown_once_and_is_the_only_one(
     assert found is not None
     made = unescape(found[1])
     assert len(made) == 20
-    assert answer.headers["Cache-Control"] == "no-store" and not answer.headers.getlist("Set-Cookie")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert not answer.headers.getlist("Set-Cookie")
     assert made not in admin.reads(where).text
     assert reader.reads("/cabinet").status_code == 303
     old = {"username": "alice", "password": PASSWORD}

@@ -129,7 +129,8 @@ def test_a_send_token_is_shown_once_with_a_curl_line_and_works(reader: Reader) -
     assert unescape(line[1]) == (
         f"curl -d 'disk full' -H 'Authorization: Bearer {secret}' http://127.0.0.1:8000/v1/send"
     )
-    assert made.headers["Cache-Control"] == "no-store" and not made.headers.getlist("Set-Cookie")
+    assert made.headers["Cache-Control"] == "no-store"
+    assert not made.headers.getlist("Set-Cookie")
     assert secret not in reader.reads("/cabinet/tokens").text
     assert "<bdi>скрипт &lt;b&gt;</bdi>" in page
     sent = reader.app.test_client().post(
