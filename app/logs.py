@@ -71,6 +71,9 @@ def configure(settings: Settings) -> None:
     # These would write URLs with tokens, or a line for each request, at INFO and below.
     for chatty in ("urllib3", "TeleBot", "werkzeug", "kombu", "amqp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Six lines of plugins at each migration; the number of the signal that ends Flower.
+    for chatty in ("alembic.runtime.plugins", "flower.command"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     # It warns of each worker that has not answered yet, right after the start.
     logging.getLogger("flower.inspector").setLevel(logging.ERROR)
     # A line that cannot be written must not be printed raw instead.

@@ -157,6 +157,23 @@ def test_image_starts_a_part_by_its_name_or_any_command(
     assert started.stdout == said, started.stderr
 
 
+def test_flower_counts_for_itself_and_not_among_gonets_own_series(tmp_path: Path) -> None:
+    (tmp_path / "celery").write_text("#!/bin/sh\nenv\n")
+    (tmp_path / "celery").chmod(0o755)
+    started = subprocess.run(
+        ["/bin/sh", "-c", procfile.read(ROOT / "Procfile")["flower"]],
+        env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "FLOWER_BASIC_AUTH": "me:secret",
+            "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert "FLOWER_BASIC_AUTH=me:secret" in started.stdout, started.stderr
+    assert "PROMETHEUS" not in started.stdout
+
+
 def test_flower_does_not_start_without_a_password() -> None:
     started = subprocess.run(
         ["/bin/sh", "-c", procfile.read(ROOT / "Procfile")["flower"]],

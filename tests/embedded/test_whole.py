@@ -112,7 +112,10 @@ def test_walk_through_of_the_readme_works_as_pasted(whole: Whole) -> None:
 def test_flower_wants_the_password_that_was_made_for_it(whole: Whole) -> None:
     password = (whole.data_dir / "flower_basic_auth").read_text()
     wait_until(whole.url("FLOWER_PORT", "/healthcheck"), 200)
-    assert status_of(whole.url("FLOWER_PORT", "/workers")) == 401
+    for path in ("/", "/workers", "/tasks", "/broker", "/api/workers", "/api/tasks"):
+        assert status_of(whole.url("FLOWER_PORT", path)) == 401, path
+    # What SECURITY.md names as open.
+    assert status_of(whole.url("FLOWER_PORT", "/metrics")) == 200
     assert status_of(whole.url("FLOWER_PORT", "/workers"), basic_auth="gonets:wrong") == 401
     assert status_of(whole.url("FLOWER_PORT", "/workers"), basic_auth=password) == 200
 
@@ -150,7 +153,9 @@ def test_killed_part_is_back_within_seconds(whole: Whole, part: str) -> None:
 
 def test_stop_leaves_nothing_and_takes_less_than_ten_seconds(whole: Whole) -> None:
     began = time.monotonic()
-    assert "everything is stopped" in stop(whole.process)
+    said = stop(whole.process)
+    assert "everything is stopped" in said
+    assert "flower" not in said
     assert time.monotonic() - began < 10
     assert whole.process.returncode == 0
     assert not processes_with(str(whole.data_dir))
