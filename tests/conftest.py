@@ -2,7 +2,7 @@
 
 One PostgreSQL, one Valkey and one sandbox serve the whole session; each test begins with empty
 tables. Tests of the embedded servers and of the sandbox themselves need none of it and get none.
-Processes that really start and die are in tests/running.py.
+Processes that really start and die are in tests/running.py, the browser is in tests/browsing.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,6 +25,8 @@ from app.services.people import Person, Visitor
 from embedded import Servers
 from sandbox.client import Sandbox
 from tests.running import Running, migrate
+
+pytest_plugins = ["tests.browsing"]
 
 SECRET_KEY = "k2v8Q1x7Zp4Wd9Lm3Rt6Yb5Nc0Hf_Gj-Ea"
 PASSWORD = "correct horse battery"

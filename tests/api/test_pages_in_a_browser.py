@@ -1,31 +1,13 @@
 """Swagger UI and ReDoc in a real browser: they show, they work, they ask no other host."""
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.conftest import Member
 from tests.fuzz.campaign import served
-
-pytestmark = pytest.mark.browser
-
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: the documents' pages are not looked at")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        with playwright.chromium.launch(executable_path=CHROMIUM, args=arguments) as running:
-            yield running
 
 
 @pytest.fixture
@@ -35,7 +17,7 @@ def url(app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
+def page(chromium: Browser, url: str) -> Iterator[Page]:
     """A page that fails its test for any complaint of the browser and any foreign request."""
     complaints: list[str] = []
 
@@ -47,7 +29,7 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
         if kind in ("error", "warning"):
             complaints.append(words)
 
-    with browser.new_context(base_url=url) as context:
+    with chromium.new_context(base_url=url) as context:
         opened = context.new_page()
         opened.on("console", lambda message: heard(message.type, message.text))
         opened.on("pageerror", lambda error: complaints.append(str(error)))

@@ -1,21 +1,19 @@
 """The chat page: safe by construction, whole in both languages, and used in a browser."""
 
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 import sandbox as package
 from sandbox.client import Sandbox
 from tests.sandbox.conftest import Bot
 
 FOLDER = Path(package.__file__).parent / "page"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def test_every_file_is_served_with_a_strict_policy(sandbox: Sandbox) -> None:
@@ -51,21 +49,11 @@ def test_the_page_says_everything_in_both_languages() -> None:
     assert used == keys[0]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        with playwright.chromium.launch(executable_path=CHROMIUM, args=arguments) as running:
-            yield running
-
-
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(chromium: Browser) -> Iterator[Page]:
     """A page in Russian, on a phone; a script error or a foreign request fails the test."""
     errors: list[str] = []
-    with browser.new_context(
+    with chromium.new_context(
         locale="ru-RU",
         viewport={"width": 390, "height": 780},
         permissions=["clipboard-read", "clipboard-write"],
@@ -103,7 +91,6 @@ def answer_everything(bot: Bot) -> None:
             )
 
 
-@pytest.mark.browser
 def test_a_newcomer_meets_the_bot(page: Page, sandbox: Sandbox, bot: Bot) -> None:
     thread = threading.Thread(target=answer_everything, args=(bot,))
     thread.start()
@@ -132,7 +119,6 @@ def test_a_newcomer_meets_the_bot(page: Page, sandbox: Sandbox, bot: Bot) -> Non
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-@pytest.mark.browser
 def test_a_page_left_open_outlives_a_restart_and_a_reset(page: Page, tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Sandbox.start(data=data) as first:

@@ -1,11 +1,9 @@
 """A real browser before a real deployment: web, worker, bot and sandbox as processes.
 
-One deployment and one browser serve all tests of this folder; each test brings its own people. A
-page fails its test for any script error, any request to another host, any violated policy.
+One deployment serves all tests of this folder; each test brings its own people. A page fails its
+test for any script error, any request to another host, any violated policy.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from sqlalchemy import Engine, text
 
 from app import config, create_app
@@ -28,28 +26,7 @@ from sandbox.client import Sandbox, User, wait_for
 from tests.conftest import PASSWORD
 from tests.running import Running
 
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 WIDE, NARROW = (1200, 800), (390, 780)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Nobody shall take a run without a browser for a whole one."""
-    if CHROMIUM is None:
-        terminalreporter.section("NO BROWSER", sep="!", red=True, bold=True)
-        terminalreporter.write_line(
-            "No Chromium was found on this machine: the pages were NOT looked at in a browser.\n"
-            "Install one (apt-get install chromium), or say where it is: CHROMIUM=/path/to/it."
-        )
 
 
 @dataclass
@@ -82,19 +59,8 @@ class Deployment:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as running,
-    ):
-        yield running
-
-
-@pytest.fixture(scope="package")
 def deployment(
-    browser: Browser,
+    chromium: Browser,
     environment: dict[str, str],
     migrated: Engine,
     servers: Servers,
@@ -126,7 +92,7 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser, deployment: Deployment) -> Iterator[OpenPage]:
+def open_page(chromium: Browser, deployment: Deployment) -> Iterator[OpenPage]:
     """Opens a browser of somebody's own: `open_page(language="ru", person=anna, dark=True)`."""
     problems: list[str] = []
     with ExitStack() as stack:
@@ -139,7 +105,7 @@ def open_page(browser: Browser, deployment: Deployment) -> Iterator[OpenPage]:
             dark: bool = False,
             scripts: bool = True,
         ) -> Page:
-            context = browser.new_context(
+            context = chromium.new_context(
                 base_url=deployment.url,
                 locale={"en": "en-GB", "ru": "ru-RU"}[language],
                 timezone_id="Europe/Moscow",

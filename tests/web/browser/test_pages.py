@@ -17,8 +17,6 @@ from sandbox.client import wait_for
 from tests.web.browser.conftest import NARROW, SCREENSHOTS, WIDE, Deployment, OpenPage
 from tests.web.browser.hostile import PAYLOADS
 
-pytestmark = pytest.mark.browser
-
 NewPerson = Callable[..., Person]
 AXE = Path(__file__).parents[1] / "vendor" / "axe-core-4.14.1" / "axe.min.js"
 

@@ -5,14 +5,11 @@ import shlex
 import subprocess
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from app.services.people import Person
 from tests.conftest import PASSWORD
 from tests.web.browser.conftest import NARROW, Deployment, OpenPage
-
-pytestmark = pytest.mark.browser
 
 NewPerson = Callable[..., Person]
 
