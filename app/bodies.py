@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from flask import Request
 
-from app.errors import Invalid, Malformed, TooLarge, UnsupportedMediaType
+from app.errors import Invalid, Malformed, Sentence, TooLarge, UnsupportedMediaType
 
 MAX_DEPTH = 20
 MAX_FIELDS = 1000
@@ -75,7 +75,12 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise Malformed("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
         raise Malformed(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            Sentence(
+                "The body is not JSON: {what} at line {line}, column {column}.",
+                what=error.msg,
+                line=error.lineno,
+                column=error.colno,
+            )
         ) from None
     if not isinstance(value, dict):
         raise Invalid("The body is JSON, but not an object.")
@@ -95,7 +100,7 @@ def _urlencoded(raw: bytes) -> list[tuple[str, str]]:
     except UnicodeDecodeError:
         raise Malformed("The body is not UTF-8.") from None
     except ValueError:
-        raise Malformed(f"The body has more than {MAX_FIELDS} fields.") from None
+        raise _too_many_fields() from None
 
 
 def _require_plain_json(request: Request) -> None:
@@ -113,20 +118,26 @@ def _refuse_depth(text: str) -> None:
     for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
         depth += 1 if bracket in "[{" else -1
         if depth > MAX_DEPTH:
-            raise Malformed(f"The body is nested more than {MAX_DEPTH} levels deep.")
+            raise Malformed(
+                Sentence("The body is nested more than {most} levels deep.", most=MAX_DEPTH)
+            )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_FIELDS:
-        raise Malformed(f"The body has more than {MAX_FIELDS} fields.")
+        raise _too_many_fields()
     result = dict(pairs)
     if len(result) != len(pairs):
         raise Malformed("The body has the same field twice.")
     return result
 
 
+def _too_many_fields() -> Malformed:
+    return Malformed(Sentence("The body has more than {most} fields.", most=MAX_FIELDS))
+
+
 def _refuse_constant(name: str) -> NoReturn:
-    raise Malformed(f"{name} is not JSON.")
+    raise Malformed(Sentence("{name} is not JSON.", name=name))
 
 
 def _finite(digits: str) -> float:

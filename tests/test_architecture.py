@@ -14,7 +14,7 @@ PARTS = {
 } - {"__init__"}
 
 GROUND = {"errors", "config", "clock", "logs", "metrics"}
-FACE = {"services", "identity", "bodies", "failures", "extensions"} | GROUND
+FACE = {"services", "identity", "bodies", "failures", "languages", "extensions"} | GROUND
 MAY_IMPORT: dict[str, set[str]] = {
     "config": set(),
     "clock": set(),
@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "services": {"delivery", "models", "extensions", "prepared"} | GROUND,
     "identity": {"services", "extensions"} | GROUND,
     "bodies": {"errors"},
+    "languages": {"errors"},
     "failures": {"errors", "logs"},
     "wire": {"config", "logs"},
     "housekeeping": {"services", "logs"},

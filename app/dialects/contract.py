@@ -16,7 +16,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, request
 
-from app import bodies, identity
+from app import bodies, identity, languages
 from app.dialects.words import Words
 from app.errors import Invalid, NoSuchPage, ServiceError, Unauthenticated, UsernameTaken
 from app.identity import Caller
@@ -112,9 +112,10 @@ class Dialect:
 
     `prefixes` are the paths that are its own; `known_by` finds the caller of a request; `security`
     says the same in OpenAPI's terms and `challenge` in HTTP's; `fields` gives the services' names
-    of fields in its own; `codes` are words beside the message that its clients look for; `forms`
-    says whether form bodies are read (never where a cookie is a credential); `swagger_at` is where
-    the original shows its own document.
+    of fields in its own; `codes` are words beside the message that its clients look for; `language`
+    is the one in which it says what is not in `words`; `forms` says whether form bodies are read
+    (never where a cookie is a credential); `swagger_at` is where the original shows its own
+    document.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Dialect:
     shape: Shape
     fields: Mapping[str, str]
     codes: Mapping[str, str] = field(default_factory=dict)
+    language: str = "en"
     forms: bool = True
     swagger_at: str | None = None
     operations: list[Operation] = field(default_factory=list)
@@ -172,8 +174,12 @@ class Dialect:
 
         What is wrong with a field is a 400 here, a taken name included: so in all the originals.
         """
-        fields = {self.fields.get(name, name): texts for name, texts in error.fields.items()}
-        body = self.shape(self._own_words(error), error.detail, fields)
+        say = languages.every()[self.language].plain
+        fields = {
+            self.fields.get(name, name): [say(words) for words in texts]
+            for name, texts in error.fields.items()
+        }
+        body = self.shape(self._own_words(error), say(error.detail), fields)
         if error.code in self.codes and not fields:
             body["code"] = self.codes[error.code]
         response = answer(body, 400 if isinstance(error, Invalid | UsernameTaken) else error.status)

@@ -33,6 +33,7 @@ dialect = Dialect(
     security={"Bearer": {"type": "http", "scheme": "bearer"}},
     challenge='Bearer realm="api"',
     words=RUSSIAN,
+    language="ru",
     shape=by_field,
     fields={},
     codes={"invalid_token": "token_not_valid"},

@@ -62,6 +62,7 @@ dialect = Dialect(
         "wrong_credentials": "Неверное имя или пароль.",
         "forbidden": "Доступ запрещён: name должно быть именем того, чей это token.",
     },
+    language="ru",
     shape=in_one("status"),
     fields={"username": "name"},
     forms=False,

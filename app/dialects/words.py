@@ -1,7 +1,8 @@
 """What the originals say when something is wrong: REST framework's sentences, in two tongues.
 
 By the codes of `app.errors`, and by what can be wrong with one field. Clients of the originals
-compare some of these. What has no sentence here is said in the service's own words.
+compare some of these. What has no sentence here is said in the service's own words, in Russian
+those of the catalogue (`app.languages`).
 """
 
 from collections.abc import Mapping
@@ -34,18 +35,11 @@ RUSSIAN: Words = {
     "unauthenticated": "Учетные данные не были предоставлены.",
     "invalid_token": "Токен недействителен или просрочен",
     "wrong_credentials": "Не найдено активной учетной записи с указанными данными",
-    "registration_closed": "Регистрация на этом сервере закрыта.",
     "forbidden": "У вас нет прав для выполнения этой операции.",
-    "foreign_origin": "Запрос с cookie или Basic должен идти со страниц этого же сайта.",
     "not_found": "Не найдено.",
     "no_such_page": "Неправильная страница",
     "method_not_allowed": 'Метод "{method}" не разрешен.',
     "username_taken": "Пользователь с таким именем уже существует.",
-    "too_large": "Тело запроса слишком велико.",
-    "unsupported_media_type": "Неподдерживаемый тип данных в запросе: нужен application/json.",
     "too_many_requests": "Слишком много запросов. Повторите через {wait} с.",
     "too_many_failures": "Слишком много неудачных попыток. Повторите через {wait} с.",
-    "quota_used_up": "Дневной запас сообщений исчерпан.",
-    "internal": "Произошла ошибка сервера.",
-    "unavailable": "Сервер временно недоступен, повторите чуть позже.",
 }

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from app.languages import Language
 from app.services.history import AttemptEntry, MessageEntry
 from app.web import times
-from app.web.languages import Language
 
 # Each status: its word and its tone, which decides the colour and never says anything alone.
 STATUSES: Mapping[str, tuple[str, str]] = {

@@ -4,13 +4,13 @@ import re
 
 from flask import Blueprint, Response, request, session, url_for
 
-from app import identity
+from app import identity, languages
 from app.errors import Invalid, ServiceError
 from app.extensions import settings
 from app.services import accounts, messages, sessions
 from app.services.accounts import Registration
 from app.services.people import Person
-from app.web import forms, guard, languages, rendering, writing
+from app.web import forms, guard, rendering, writing
 from app.web.forms import Form
 
 blueprint = Blueprint("pages", __name__, static_folder="static", static_url_path="/static")
@@ -109,7 +109,7 @@ def set_language() -> Response:
         accounts.change(known.person, language=code)
     response = rendering.go_to(_own_page(form.text("back")) or "/")
     response.set_cookie(
-        languages.COOKIE,
+        rendering.LANGUAGE_COOKIE,
         code,
         max_age=YEAR,
         secure=settings().https,

@@ -14,12 +14,12 @@ from flask import Response, g, request, session, url_for
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from app import clock
+from app import clock, languages
 from app.errors import ServiceError
+from app.languages import Language
 from app.services.history import AttemptEntry, MessageEntry
 from app.services.people import Person
-from app.web import describe, guard, languages, times
-from app.web.languages import Language
+from app.web import describe, guard, times
 
 STATIC = Path(__file__).parent / "static"
 # No inline script or style, nothing from elsewhere; Pico keeps its icons in data: URLs.
@@ -36,6 +36,7 @@ POLICY = "; ".join(
     )
 )
 _NOTICES = "notices"
+LANGUAGE_COOKIE = "language"
 
 
 def page(
@@ -79,9 +80,9 @@ def go_to(path: str) -> Response:
 
 
 def language() -> Language:
-    """The language of this request."""
+    """The language of this request: the account's, else the cookie's, else the browser's."""
     if "language" not in g:
-        g.language = languages.chosen(request, viewer())
+        g.language = _wanted_language()
     chosen: Language = g.language
     return chosen
 
@@ -149,6 +150,14 @@ def environment() -> Environment:
         without=lambda fields, *names: {k: v for k, v in fields.items() if k not in names},
     )
     return jinja
+
+
+def _wanted_language() -> Language:
+    known, person = languages.every(), viewer()
+    for code in (person.language if person else None, request.cookies.get(LANGUAGE_COOKIE)):
+        if code is not None and code in known:
+            return known[code]
+    return known[request.accept_languages.best_match(list(known)) or "en"]
 
 
 def _say(words: str, **values: object) -> Markup:

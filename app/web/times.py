@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from flask import Request
 from markupsafe import Markup
 
-from app.web.languages import Language
+from app.languages import Language
 
 COOKIE = "zone"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -1,14 +1,15 @@
-"""Every sentence that a page can say, read from the code: templates, pages, services, errors."""
+"""Every sentence that can be said in two languages, read from the code: templates, pages, services,
+errors, what is wrong with a body."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from app import errors
-from app.web import describe, languages, rendering, times
+from app import errors, languages
+from app.web import describe, rendering, times
 
-APP = Path(languages.__file__).parents[1]
-TEMPLATES = Path(languages.__file__).with_name("templates")
+APP = Path(languages.__file__).parent
+TEMPLATES = APP / "web" / "templates"
 
 # Calls of ours whose literal arguments are said to people: the places of those arguments.
 _SAID_BY = {"say": (0,), "Sentence": (0,), "_refuse": (1,), "go": (1,), "_done": (2,), "Part": (1,)}
@@ -43,11 +44,10 @@ def _nodes() -> type:
 
 
 def _in_code() -> Iterator[str]:
-    for folder in ("web", "services"):
-        for path in (APP / folder).glob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call):
-                    yield from _said_by(node)
+    for path in (APP / "bodies.py", *(APP / "web").glob("*.py"), *(APP / "services").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                yield from _said_by(node)
 
 
 def _said_by(call: ast.Call) -> Iterator[str]:

@@ -5,8 +5,8 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from app import languages
 from app.errors import Sentence
-from app.web import languages
 from tests.web import sentences
 
 RUSSIAN = languages.every()["ru"]

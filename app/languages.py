@@ -1,9 +1,9 @@
-"""The languages of the pages. English stands where it is used; the others have a catalogue each.
+"""The languages that people are answered in. English stands where it is used, the others have a
+catalogue each.
 
 A catalogue is a TOML file beside this one: English words to theirs, and, for what is counted, to
 their plural forms. What is missing there is said in English; a test sees to it that nothing is.
-Which language a request gets is decided here too: the account's, else the cookie's, else the
-browser's.
+Which language somebody gets is not decided here, but by the face that answers them.
 """
 
 import tomllib
@@ -12,13 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from flask import Request
 from markupsafe import Markup, escape
 
 from app.errors import Sentence
-from app.services.people import Person
-
-COOKIE = "language"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +32,29 @@ class Language:
 
     def say(self, words: str, **values: object) -> Markup:
         """`words` in this language, as HTML; values are escaped unless they are `Markup`."""
-        template: str = words
-        if isinstance(words, Sentence):
-            template, values = words.template, {**words.values, **values}
-        return _filled(self.sentences.get(template, template), values)
+        template, values = self._template(words, values)
+        return _filled(template, values)
+
+    def plain(self, words: str) -> str:
+        """`words` in this language, as text that is no HTML."""
+        template, values = self._template(words, {})
+        return template.format(**values) if values else template
 
     def count(self, one: str, many: str, number: int, **values: object) -> Markup:
         """`one` or `many` (English has two forms) as this language says it of `number`, `{n}`."""
         forms = self.counted.get(one, (one, many))
         return _filled(forms[self.plural(number)], {"n": number, **values})
 
+    def _template(self, words: str, values: dict[str, object]) -> tuple[str, dict[str, object]]:
+        template: str = words
+        if isinstance(words, Sentence):
+            template, values = words.template, {**words.values, **values}
+        return self.sentences.get(template, template), values
+
 
 def every() -> dict[str, Language]:
     """All languages by their codes, the default one first."""
     return dict(_loaded())
-
-
-def chosen(request: Request, person: Person | None) -> Language:
-    """The language for `request` of `person`."""
-    languages = _loaded()
-    wanted = (person.language if person else None, request.cookies.get(COOKIE))
-    for code in wanted:
-        if code is not None and code in languages:
-            return languages[code]
-    best = request.accept_languages.best_match(list(languages))
-    return languages[best or "en"]
 
 
 def _filled(template: str, values: Mapping[str, object]) -> Markup:
