@@ -5,14 +5,14 @@
 
 import select
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task
 from flask import Flask, current_app
 from flask_jwt_extended import JWTManager
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import MetaData, PoolProxiedConnection
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -72,17 +72,16 @@ def transaction() -> Iterator[Session]:
 
 
 @contextmanager
-def single() -> Iterator[Connection]:
+def single() -> Iterator[PoolProxiedConnection]:
     """A connection on which each statement is a transaction by itself, committed when it returns.
 
-    For use cases of one statement: they need not wait for a BEGIN and a COMMIT around it.
+    For use cases of one prepared statement: they need not wait for a BEGIN and a COMMIT around it.
     """
-    with db.engine.connect() as connection:
-        # SQLAlchemy's own word for this, an isolation level, costs a round trip to take back.
-        driver: Any = connection.connection.driver_connection
+    with closing(db.engine.raw_connection()) as pooled:
+        driver: Any = pooled.driver_connection
         driver.autocommit = True
         try:
-            yield connection
+            yield pooled
         finally:
             if not driver.closed:
                 driver.autocommit = False

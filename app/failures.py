@@ -8,8 +8,9 @@ failure looks is the face's; what it is called stands in `errors`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import psycopg2
 from flask import Flask, Response, request
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WrongMethod
@@ -81,12 +82,17 @@ def kind_of(error: Exception) -> ServiceError:
 
 def is_database_away(error: Exception) -> bool:
     """Whether the database, not the request, is the reason: gone, restarting, full, too slow."""
-    if isinstance(error, PoolTimeout | InterfaceError | OperationalError):
+    if isinstance(error, PoolTimeout) or getattr(error, "connection_invalidated", False):
         return True
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    return isinstance(_driver_error(error), psycopg2.OperationalError | psycopg2.InterfaceError)
+
+
+def _driver_error(error: Exception) -> BaseException | None:
+    """What the driver raised, where SQLAlchemy has put it into an error of its own or has not."""
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def _sqlstate(error: Exception) -> str | None:
     """PostgreSQL's code for what happened, if it was PostgreSQL that said so."""
-    code: str | None = getattr(getattr(error, "orig", None), "pgcode", None)
+    code: str | None = getattr(_driver_error(error), "pgcode", None)
     return code

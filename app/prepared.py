@@ -4,14 +4,18 @@ For the few statements that run with every request and every delivery, planning 
 than the work. psycopg2 has no prepared statements of its own, so these are SQL's: PREPARE at a
 connection's first use, EXECUTE from then on. They live with the connection, so a connection pooler
 between us and PostgreSQL has to work in session mode.
+
+They go to the driver itself: SQLAlchemy's connection and result, made anew for each of them, took
+as long as all else that the program does for such a statement.
 """
 
 import re
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Select
+import psycopg2
+from psycopg2.extras import NamedTupleCursor
+from sqlalchemy import Connection, PoolProxiedConnection, Select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session
 
 _dialect: Any = postgresql.dialect
 _SQL = _dialect(paramstyle="named")
@@ -25,7 +29,7 @@ class Prepared:
         self._name = name
         numbers = {parameter: f"${n}" for n, parameter in enumerate(types, 1)}
         body = re.sub(r"(?<!:):([a-z_]+)", lambda match: numbers[match[1]], sql)
-        self._prepare = f"PREPARE {name} ({', '.join(types.values())}) AS {body}".replace("%", "%%")
+        self._prepare = f"PREPARE {name} ({', '.join(types.values())}) AS {body}"
         self._execute = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in types)})"
 
     @classmethod
@@ -35,11 +39,26 @@ class Prepared:
         types = {each: bind.type.compile(_SQL) for each, bind in compiled.binds.items()}
         return cls(name, str(compiled), **types)
 
-    def __call__(self, at: Connection | Session, /, **values: Any) -> CursorResult[Any]:
-        """Executes it on a connection, or on a session's; every parameter must be given."""
-        connection = at if isinstance(at, Connection) else at.connection()
-        known: set[str] = connection.info.setdefault("prepared", set())
+    def __call__(self, at: PoolProxiedConnection | Connection, /, **values: Any) -> Any:
+        """Executes it on a connection; every parameter must be given.
+
+        Returns its row, whose columns are attributes, or None when it has none. Raises the driver's
+        errors; a connection that broke is `invalidated`, as SQLAlchemy does with its own.
+        """
+        pooled = at.connection if isinstance(at, Connection) else at
+        driver: Any = pooled.driver_connection
+        try:
+            with driver.cursor(cursor_factory=NamedTupleCursor) as cursor:
+                self._prepare_once(pooled.info, cursor)
+                cursor.execute(self._execute, values)
+                return cursor.fetchone()
+        except psycopg2.Error as error:
+            if driver.closed:
+                at.invalidate(error)
+            raise
+
+    def _prepare_once(self, info: dict[Any, Any], cursor: Any) -> None:
+        known: set[str] = info.setdefault("prepared", set())
         if self._name not in known:
-            connection.exec_driver_sql(self._prepare)
+            cursor.execute(self._prepare)
             known.add(self._name)
-        return connection.exec_driver_sql(self._execute, values)

@@ -15,6 +15,7 @@ import threading
 from datetime import datetime
 from time import monotonic, sleep
 
+import psycopg2
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -35,7 +36,7 @@ RECORD_SECONDS = 60.0
 RECORD_SECONDS_STOPPING = 27.0
 AGAIN_SECONDS = 0.25
 
-DATABASE_AWAY = (DBAPIError, PoolTimeout)
+DATABASE_AWAY = (DBAPIError, PoolTimeout, psycopg2.Error)
 
 log = logs.get(__name__)
 

@@ -142,7 +142,7 @@ def claim(connection: Connection, lease_no: int, *, began: float) -> Turn | None
     a worker that died: it may have been sent, so it is `possible_duplicate` from now on. One that
     was half sent to another chat begins again; one that has expired is ended here.
     """
-    row = _CLAIM(connection, lease_no=lease_no, lease=LEASE_SECONDS).one_or_none()
+    row = _CLAIM(connection, lease_no=lease_no, lease=LEASE_SECONDS)
     if row is None:
         return None
     message = None

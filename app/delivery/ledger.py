@@ -139,7 +139,7 @@ def record(connection: Connection, turn: Turn, message: Message, made: Record) -
         code=made.code,
         description=made.description,
         latency_ms=made.latency_ms,
-    ).one_or_none()
+    )
     return None if row is None else Recorded(Status(row.status), float(row.age))
 
 

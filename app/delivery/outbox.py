@@ -11,7 +11,7 @@ Nothing is sent from here, and nothing here knows Telegram.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, PoolProxiedConnection, text
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -124,7 +124,7 @@ _RETRY = text(f"""
 
 
 def accept(
-    session: Session | Connection, account_id: int, parcel: Parcel, day_quota: int
+    at: PoolProxiedConnection | Connection, account_id: int, parcel: Parcel, day_quota: int
 ) -> Accepted:
     """Stores a message at the end of the account's lane: queued, or held while the lane is.
 
@@ -133,7 +133,7 @@ def accept(
     """
     parts = splitting.count(parcel.text, parcel.greeting)
     row = _ACCEPT(
-        session,
+        at,
         account_id=account_id,
         day_quota=day_quota,
         text=parcel.text,
@@ -142,7 +142,7 @@ def accept(
         parts=parts,
         send_token_id=parcel.send_token_id,
         expires_at=parcel.expires_at,
-    ).one_or_none()
+    )
     if row is None:
         raise _no_place()
     return Accepted(

@@ -168,7 +168,9 @@ def _send_once(person: Person, draft: Draft, parcel: outbox.Parcel, key: str) ->
         outbox.lock(session, person.id)
         if earlier := _claim_key(session, person, key, draft):
             return Accepted(_replayed(session, person, earlier), replayed=True)
-        accepted = outbox.accept(session, person.id, parcel, settings().messages_per_day)
+        accepted = outbox.accept(
+            session.connection(), person.id, parcel, settings().messages_per_day
+        )
         _fill_key(session, person, key, accepted)
     return _committed(accepted)
 

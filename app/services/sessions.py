@@ -122,7 +122,7 @@ def prove(access: str) -> Proof:
     """Who this access token speaks for. Raises `InvalidToken`."""
     said = claims.read(access, "access")
     with single() as connection:
-        row = _PROVE(connection, **_asked(said)).one_or_none()
+        row = _PROVE(connection, **_asked(said))
     if row is None:
         raise InvalidToken
     if clock.now() - row.last_used_at > TOUCH:

@@ -157,7 +157,7 @@ def prove(secret: str) -> SendProof:
     """Who this send token sends for. Raises `InvalidToken`."""
     now = clock.now()
     with single() as connection:
-        row = _PROVE(connection, digest=digest(secret), now=now).one_or_none()
+        row = _PROVE(connection, digest=digest(secret), now=now)
     if row is None:
         raise InvalidToken
     if row.last_used_at is None or now - row.last_used_at > TOUCH:

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from tests import statements
 from tests.api.answers import assert_problem
 from tests.conftest import MakeApp, Member
 
@@ -230,3 +231,20 @@ def test_the_application_counts_what_it_accepts(app: Flask, alice: Member) -> No
     before = accepted()
     alice.post("/v1/messages", {"text": "x"})
     assert accepted() == before + 1
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/send"])
+def test_a_message_costs_two_statements(
+    linked_alice: Member, send_token: dict[str, str], path: str
+) -> None:
+    headers = linked_alice.headers if path == "/v1/messages" else send_token
+
+    def post() -> int:
+        answer = linked_alice.client.post(path, json={"text": "Once more."}, headers=headers)
+        return int(answer.status_code)
+
+    assert post() == 201, "statements are prepared, the credential was just used"
+    with statements.noted() as sent:
+        assert post() == 201
+    proof = "gonets_prove_session" if path == "/v1/messages" else "gonets_prove_send_token"
+    assert [statement.split()[1] for statement in sent] == [proof, "gonets_accept"]

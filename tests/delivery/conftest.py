@@ -39,12 +39,15 @@ class Correspondent:
             silent=silent,
             expires_at=clock.now() + timedelta(seconds=ttl),
         )
-        with self.app.app_context():
-            with transaction() as session:
-                accepted = outbox.accept(session, self.account_id, parcel, 100_000)
-            if accepted.ring:
-                outbox.ring()
+        accepted = self.accepts(parcel)
+        if accepted.ring:
+            outbox.ring()
         return accepted.id
+
+    def accepts(self, parcel: outbox.Parcel, day_quota: int = 100_000) -> outbox.Accepted:
+        """Has a message accepted, in a transaction; rings no bell."""
+        with self.app.app_context(), transaction() as session:
+            return outbox.accept(session.connection(), self.account_id, parcel, day_quota)
 
     def does(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """An act of the outbox on this account, in a transaction: `does(outbox.hold, "why")`."""

@@ -4,13 +4,14 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from app import clock
 from app.delivery import engine as engine_module
 from app.delivery import lanes, ledger, outbox
 from app.extensions import transaction
 from sandbox.client import Sandbox, wait_for
+from tests import statements
 from tests.delivery.conftest import Correspondent, NewCorrespondent, Worker, execute, workers
 
 
@@ -252,7 +253,7 @@ def test_a_message_accepted_while_the_last_one_is_recorded_is_not_forgotten(
     with anna.app.app_context(), transaction() as session:
         later = clock.now().replace(year=2100)
         parcel = outbox.Parcel(text="second", greeting="", silent=False, expires_at=later)
-        outbox.accept(session, anna.account_id, parcel, 100)
+        outbox.accept(session.connection(), anna.account_id, parcel, 100)
         thread.start()
         recording.wait(5)
         wait_for(lambda: _blocked(database), what="the record waits for the lane's lock")
@@ -385,16 +386,7 @@ def test_a_turn_is_two_round_trips_to_the_database(
 ) -> None:
     boris.posts()
     worker.turns()
-    statements: list[str] = []
     anna.posts()
-
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    engine = worker.connection.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with statements.noted() as sent:
         worker.finishes(worker.claims())
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    assert [statement.split()[1] for statement in statements] == ["gonets_claim", "gonets_record"]
+    assert [statement.split()[1] for statement in sent] == ["gonets_claim", "gonets_record"]

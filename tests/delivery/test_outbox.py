@@ -25,14 +25,14 @@ def test_a_message_gets_the_next_place_in_its_lane(anna: Correspondent) -> None:
 
 def test_a_message_without_a_chat_is_held_and_says_why(correspondent: NewCorrespondent) -> None:
     nobody = correspondent(linked=False)
-    accepted = nobody.does(outbox.accept, PARCEL, 10)
+    accepted = nobody.accepts(PARCEL, 10)
     assert (accepted.status, accepted.reason, accepted.ring) == ("held", "no_chat", False)
     assert nobody.lane().wake_at is None
 
 
 def test_only_the_message_that_wakes_a_lane_rings(anna: Correspondent) -> None:
-    assert anna.does(outbox.accept, PARCEL, 10).ring
-    assert not anna.does(outbox.accept, PARCEL, 10).ring
+    assert anna.accepts(PARCEL, 10).ring
+    assert not anna.accepts(PARCEL, 10).ring
 
 
 def test_a_message_knows_its_parts_from_the_beginning(anna: Correspondent) -> None:
@@ -40,7 +40,7 @@ def test_a_message_knows_its_parts_from_the_beginning(anna: Correspondent) -> No
 
 
 def test_what_was_accepted_is_what_is_stored(anna: Correspondent) -> None:
-    accepted = anna.does(outbox.accept, PARCEL, 10)
+    accepted = anna.accepts(PARCEL, 10)
     row = anna.message(accepted.id)
     assert (row.text, row.greeting, row.silent) == ("text", "", False)
     assert (row.created_at, row.expires_at) == (accepted.created_at, PARCEL.expires_at)
@@ -65,14 +65,14 @@ def test_an_idle_lane_still_keeps_its_pace(anna: Correspondent, database: Engine
 def test_the_quota_of_a_day_is_used_up_and_comes_back(
     anna: Correspondent, database: Engine
 ) -> None:
-    anna.does(outbox.accept, PARCEL, 2)
-    anna.does(outbox.accept, PARCEL, 2)
+    anna.accepts(PARCEL, 2)
+    anna.accepts(PARCEL, 2)
     with pytest.raises(QuotaUsedUp) as refused:
-        anna.does(outbox.accept, PARCEL, 2)
+        anna.accepts(PARCEL, 2)
     assert refused.value.retry_after is not None
     assert 0 < refused.value.retry_after <= 86400
     execute(database, "UPDATE lane SET quota_day = quota_day - interval '1 day'")
-    anna.does(outbox.accept, PARCEL, 2)
+    anna.accepts(PARCEL, 2)
     assert anna.lane().quota_used == 1
 
 
@@ -81,7 +81,7 @@ def test_parallel_posts_share_a_quota_and_leave_no_gap(anna: Correspondent) -> N
 
     def post() -> None:
         try:
-            anna.does(outbox.accept, PARCEL, 20)
+            anna.accepts(PARCEL, 20)
             results.append(True)
         except QuotaUsedUp:
             results.append(False)
@@ -235,6 +235,6 @@ def test_a_pause_stops_all_sending_until_it_ends(anna: Correspondent, worker: Wo
 
 def test_a_message_is_accepted_together_with_the_rest_or_not_at_all(anna: Correspondent) -> None:
     with anna.app.app_context(), pytest.raises(RuntimeError), transaction() as session:
-        outbox.accept(session, anna.account_id, PARCEL, 10)
+        outbox.accept(session.connection(), anna.account_id, PARCEL, 10)
         raise RuntimeError
     assert anna.lane().next_seq == 1

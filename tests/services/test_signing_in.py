@@ -3,17 +3,17 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
 from app.errors import TooManyFailures, Unavailable, WrongCredentials
 from app.extensions import db
 from app.services import accounts, limits, passwords, signing_in
 from app.services.people import Person, Visitor
 from embedded import Servers
+from tests import statements
 from tests.conftest import PASSWORD, Clock, Member
 from tests.together import at_once
 
@@ -188,18 +188,10 @@ def test_right_passwords_of_many_are_no_failures_of_their_network(
 
 
 def test_a_right_sign_in_asks_the_database_no_more_than_it_must(ctx: Flask, alice: Member) -> None:
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
+    with statements.noted() as sent:
         sign_in()
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
     # Two limits: a lock, a look, a hit each. Who it is, twice; the hits go, the network is noted.
-    assert len(statements) == 10, statements
+    assert len(sent) == 10, sent
 
 
 def test_a_wiped_broker_resets_no_counter(ctx: Flask, alice: Member, servers: Servers) -> None:
