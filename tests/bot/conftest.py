@@ -1,20 +1,31 @@
-"""A poller as a real process, shared by the tests that only talk to it, and people who talk."""
+"""People who talk to the bot, and its pollers: a real process, shared by the tests that only talk,
+and one in this process, which goes step by step."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from app.bot import handlers, poller
+from app.bot.poller import Poller
+from app.bot.replies import Reply
+from app.config import Settings
 from app.services import chats, history, tokens
 from app.services.history import Filter
 from app.services.link_codes import ALPHABET
+from app.telegram import BotApi, Ok, Outcome, bot_api
 from sandbox.client import Sandbox, User, wait_for
 from tests.conftest import Member
 from tests.running import Part, Running
 
 CODE_LINE = re.compile(rf"^([{ALPHABET}]{{8}})$", re.MULTILINE)
+
+
 # Looks like a link token and is none.
 NOBODY = "0" * 64
 
@@ -113,3 +124,89 @@ def owner_of(app: Flask, user: User) -> str | None:
     with app.app_context():
         owner = chats.owner_of(user.id)
     return owner.username if owner else None
+
+
+@dataclass
+class Held:
+    """A lease that is what the test says."""
+
+    held: bool = True
+
+
+@dataclass
+class Heard:
+    """Takes the replies instead of sending them."""
+
+    replies: list[Reply] = field(default_factory=list)
+
+    def reply(self, reply: Reply) -> None:
+        self.replies.append(reply)
+
+
+@dataclass
+class Here:
+    """A poller of this process with all that belongs to it."""
+
+    poller: Poller
+    lease: Held
+    heard: Heard
+    stop: threading.Event
+
+    def steps(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.poller.step()
+
+
+MakePoller = Callable[..., Here]
+
+
+@pytest.fixture
+def make_poller(app: Flask, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> MakePoller:
+    """A poller that does not wait, introduced already."""
+    monkeypatch.setattr(poller, "POLL_SECONDS", 0)
+    monkeypatch.setattr(poller, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(poller, "OTHER_POLLER_PAUSE", (0.0, 0.0))
+    settings: Settings = app.config["SETTINGS"]
+
+    def make(api: BotApi | None = None) -> Here:
+        lease, heard, stop = Held(), Heard(), threading.Event()
+        made = Poller(app, api or bot_api(settings), lease, heard, stop)
+        made._introduced = True
+        return Here(made, lease, heard, stop)
+
+    return make
+
+
+@pytest.fixture
+def here(make_poller: MakePoller) -> Here:
+    """A poller of this process, at the sandbox."""
+    return make_poller()
+
+
+@dataclass
+class ScriptedApi:
+    """Answers of getUpdates as the test says; notes the offsets."""
+
+    batches: list[Any]
+    offsets: list[int | None] = field(default_factory=list)
+
+    def get_updates(self, offset: int | None, seconds: int) -> Outcome:
+        self.offsets.append(offset)
+        batch = self.batches.pop(0) if self.batches else []
+        return batch if isinstance(batch, Outcome) else Ok(200, None, batch)
+
+
+def said(number: int, words: str = "/status", user_id: int = 5) -> dict[str, Any]:
+    """An update: somebody wrote."""
+    person = {"id": user_id, "is_bot": False, "first_name": "Anna"}
+    chat = {"id": user_id, "type": "private"}
+    message = {"message_id": number % 1000 + 1, "from": person, "chat": chat, "text": words}
+    return {"update_id": number, "message": message}
+
+
+@pytest.fixture
+def handled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts of the updates that the handlers were given, in their order."""
+    texts: list[str] = []
+    monkeypatch.setattr(handlers, "handle", lambda event: texts.append(event.text) or [])
+    return texts

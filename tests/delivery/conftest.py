@@ -195,3 +195,8 @@ def execute(database: Engine, statement: str, **values: Any) -> None:
     """A statement of the test's own."""
     with database.connect() as connection:
         connection.execute(text(statement), values)
+
+
+def texts(sandbox: Sandbox, person: Correspondent | None = None) -> list[str]:
+    """What Telegram accepted, in its order: of all, or for one."""
+    return [line.text for line in sandbox.journal() if not person or line.chat_id == person.chat.id]

@@ -1,5 +1,5 @@
 """For the tests of the dialects: a client that holds every answer against the dialect's document,
-and somebody with Telegram, for whom is done at once what the bot would do.
+somebody with Telegram, for whom is done at once what the bot would do, and Anna at each dialect.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from app.dialects import DIALECTS, openapi
 from app.services import chats, messages
 from app.services.people import TelegramPerson
 from tests.conftest import MakeApp
+from tests.dialects.drivers import DRIVERS, Driver
 
 DOCUMENTS = {dialect.name: openapi.document(dialect) for dialect in DIALECTS}
 
@@ -97,3 +98,19 @@ class Telegram:
 @pytest.fixture
 def telegram(app: Flask) -> Telegram:
     return Telegram(app)
+
+
+@pytest.fixture(params=DRIVERS, ids=lambda driver: driver.name)
+def driver(request: pytest.FixtureRequest, app: Flask) -> Driver:
+    """Anna, who is nobody yet, at each dialect in turn."""
+    made: Driver = request.param(app.test_client(use_cookies=False))
+    return made
+
+
+@pytest.fixture
+def anna(driver: Driver, telegram: Telegram) -> Driver:
+    """Anna at each dialect in turn: registered, signed in, with her chat linked."""
+    assert driver.register().status_code == 201
+    assert driver.sign_in().status_code == 200
+    driver.link(telegram)
+    return driver

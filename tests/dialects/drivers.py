@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.dialects import DIALECTS
-from app.dialects.contract import Dialect
+from app.dialects.contract import Dialect, Operation
 
 PASSWORD = "correct horse battery"
 
@@ -238,6 +238,20 @@ DRIVERS: tuple[type[Driver], ...] = (
     JwtMessage,
     TelegramTask,
 )
+
+
+OPERATIONS = [(dialect, operation) for dialect in DIALECTS for operation in dialect.operations]
+
+
+def driver_for(operation: Operation, client: FlaskClient) -> Driver:
+    """Anna at the dialect that has this operation."""
+    name = next(dialect.name for dialect, own in OPERATIONS if own is operation)
+    return next(driver for driver in DRIVERS if driver.name == name)(client)
+
+
+def both_forms(path: str) -> tuple[str, str]:
+    """Without and with the slash at its end."""
+    return path.rstrip("/"), path.rstrip("/") + "/"
 
 
 def _has_one_text(answer: Response | TestResponse, key: str) -> bool:

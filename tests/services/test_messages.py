@@ -19,13 +19,10 @@ from app.errors import (
 )
 from app.services import accounts, history, limits, messages
 from app.services.messages import Accepted, Draft
-from app.services.people import Visitor
 from tests.conftest import Clock, MakeApp, Member, Settle
 from tests.profiles import examples
-from tests.services.conftest import send
+from tests.services.conftest import HERE, send
 from tests.together import at_once
-
-HERE = Visitor("203.0.113.1")
 
 
 def rows(database: Engine) -> int:
