@@ -5,17 +5,16 @@ import gzip
 import json
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from tests.api.answers import assert_problem
 from tests.conftest import PASSWORD, MakeApp, Member
+from tests.rows import nothing_changed
 
 # Every operation that reads JSON, with a body that it would accept.
 READING: dict[tuple[str, str], dict[str, Any]] = {
@@ -81,23 +80,6 @@ MEDIA_TYPES = [
     "text/html", "application/xml", "application/json; charset=cp1251", "application/jsonp",
     "application/json; charset=utf-16", "garbage", "application/json, text/plain",
 ]  # fmt: skip
-
-
-@contextmanager
-def nothing_changed(database: Engine) -> Iterator[None]:
-    """Fails if the rows of anybody differ afterwards; only what limits count may."""
-
-    def everything() -> list[list[str]]:
-        tables = ("account", "sign_in", "send_token", "link_token", "chat", "message", "lane")
-        with database.connect() as connection:
-            return [
-                list(connection.scalars(text(f"SELECT t::text FROM {table} t ORDER BY 1")))
-                for table in tables
-            ]
-
-    before = everything()
-    yield
-    assert everything() == before
 
 
 def identities(rows: dict[tuple[str, str], Any]) -> list[str]:

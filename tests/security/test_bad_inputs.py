@@ -4,19 +4,18 @@ shape, and nothing is changed."""
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from app import identity
 from app.dialects import DIALECTS
 from app.dialects.contract import Operation
 from tests.api.test_bad_input import BODIES
 from tests.conftest import PASSWORD
+from tests.rows import nothing_changed
 from tests.security.conftest import Belongings, World
 from tests.security.test_every_route import ROWS, address, form_token
 
@@ -38,22 +37,6 @@ ODD = [
     "{{7*7}}%s${x}<script>alert(1)</script>",
     "x" * 4000,
 ]
-
-
-def everything(database: Engine) -> dict[str, list[str]]:
-    tables = ("account", "sign_in", "send_token", "link_token", "chat", "message", "lane")
-    with database.connect() as connection:
-        return {
-            table: sorted(connection.scalars(text(f"SELECT t::text FROM {table} t")))
-            for table in tables
-        }
-
-
-@contextmanager
-def nothing_changed(database: Engine) -> Iterator[None]:
-    before = everything(database)
-    yield
-    assert everything(database) == before
 
 
 def headers_of(dialect: str, things: Belongings) -> dict[str, str]:

@@ -21,6 +21,7 @@ from app.delivery import outbox
 from app.extensions import db
 from embedded import Servers
 from sandbox.client import Sandbox, wait_for
+from tests import rows
 from tests.bot.conftest import CODE_LINE
 from tests.running import BIN, Part, Running, free_port
 
@@ -163,12 +164,10 @@ def test_no_secret_and_no_text_is_found_where_it_does_not_belong(
     for name, sink in sinks.items():
         assert canaries.found_in(sink) == [], name
         assert "canary-text" not in sink, name
-    with database.connect() as connection:
-        for table in db.metadata.sorted_tables:
-            stored = str(list(connection.scalars(text(f"SELECT t::text FROM {table.name} t"))))
-            only_secrets = table.name == "message"
-            found = canaries.found_in(stored, and_texts=not only_secrets)
-            assert found == [], f"in the table {table.name}"
+    for table, stored in rows.as_text(database, *db.metadata.tables).items():
+        only_secrets = table == "message"
+        found = canaries.found_in(str(stored), and_texts=not only_secrets)
+        assert found == [], f"in the table {table}"
 
 
 def live(client: Web, canaries: Canaries, sandbox: Sandbox, database: Engine) -> None:

@@ -9,11 +9,12 @@ from uuid import uuid4
 import jwt
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from app import clock
 from app.errors import InvalidToken
 from app.services import sessions
+from tests import rows
 from tests.conftest import Member
 from tests.services.conftest import HERE, payload, refused
 
@@ -130,8 +131,7 @@ def test_a_refresh_token_is_no_access_token_and_the_reverse(ctx: Flask, alice: M
 def test_tokens_are_derived_and_nothing_of_them_is_stored(
     ctx: Flask, alice: Member, database: Engine
 ) -> None:
-    with database.connect() as connection:
-        stored = str(connection.execute(text("SELECT * FROM sign_in")).all())
+    stored = str(rows.as_text(database, "sign_in"))
     for token in (alice.access, alice.refresh):
         claims = payload(token)
         assert claims["jti"] not in stored

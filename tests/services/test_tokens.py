@@ -12,6 +12,7 @@ from app.extensions import transaction
 from app.services import accounts, limits, tokens
 from app.services.people import Visitor
 from app.services.tokens import LinkInvitation, SendTokenEntry
+from tests import rows
 from tests.conftest import Clock, Member
 from tests.together import at_once
 
@@ -35,11 +36,6 @@ def is_dead(send_token: str) -> bool:
     return False
 
 
-def everything_in(database: Engine, table: str) -> str:
-    with database.connect() as connection:
-        return str(connection.execute(text(f"SELECT * FROM {table}")).all())
-
-
 def test_a_send_token_speaks_for_its_owner(ctx: Flask, alice: Member, bob: Member) -> None:
     issued = issue(alice)
     assert tokens.prove(secret(issued)).person == alice.person
@@ -51,7 +47,7 @@ def test_a_send_token_is_shown_once_and_stored_as_a_hash(
 ) -> None:
     token = secret(issue(alice))
     assert tokens.send_tokens_of(alice.person)[0].token is None
-    stored = everything_in(database, "send_token") + everything_in(database, "audit_event")
+    stored = str(rows.as_text(database, "send_token", "audit_event"))
     assert token not in stored
     assert token[tokens.SHOWN_PREFIX :] not in stored
 
@@ -177,7 +173,7 @@ def test_the_link_token_is_repeated_until_it_expires_and_stored_as_a_hash(
     assert len(first.token) == 64
     assert set(first.token) <= set("0123456789abcdef")
     assert first.expires_at == clock.now() + timedelta(minutes=60)
-    assert first.token not in everything_in(database, "link_token")
+    assert first.token not in str(rows.as_text(database, "link_token"))
     stopped_clock.advance(minutes=59, seconds=59)
     assert tokens.link_invitation(alice.person) == first
     stopped_clock.advance(seconds=1)
