@@ -268,7 +268,12 @@ class Chat(Answer):
 
 class Attempt(Answer):
     part = fields.Integer(metadata=_says("Which part of the text it was, from 1."))
-    at = Moment()
+    at = Moment(
+        metadata=_says(
+            "When the call began; if its worker died, the last time at which that worker is known"
+            " to have been at it."
+        )
+    )
     outcome = Text(metadata=_says("What came of it.", example="sent"))
     code = fields.Integer(allow_none=True, metadata=_says("Telegram's error code, if it gave one."))
     description = Text(allow_none=True, metadata=_says("Telegram's own words."))

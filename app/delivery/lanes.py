@@ -73,7 +73,7 @@ _CLAIM = Prepared(
     f"""
   WITH open_bot AS ({_OPEN_BOT})
   , due AS MATERIALIZED (
-    SELECT id FROM lane
+    SELECT id, leased_until FROM lane
     WHERE wake_at <= now() AND EXISTS (SELECT FROM open_bot)
     ORDER BY wake_at LIMIT 1
     FOR UPDATE SKIP LOCKED
@@ -116,8 +116,10 @@ _CLAIM = Prepared(
   )
   , lost AS (
     INSERT INTO attempt (message_id, part, at, outcome, description, latency_ms)
-    SELECT id, parts_sent + 1, now(), 'ambiguous', 'the worker that was sending it died', 0
-    FROM marked WHERE abandoned
+    SELECT marked.id, parts_sent + 1,
+           coalesce(due.leased_until - make_interval(secs => :lease), now()),
+           'ambiguous', 'the worker that was sending it died', 0
+    FROM marked, due WHERE abandoned
   )
   SELECT leased.id AS lane_id, leased.lease_no, leased.chat_id, now() AS claimed_at,
          marked.id, marked.seq, marked.text, marked.greeting, marked.silent, marked.parts_sent,
@@ -139,8 +141,10 @@ def claim(connection: Connection, lease_no: int, *, began: float) -> Turn | None
     `lease_no` is a number that no other lease has; `began` is the monotonic time of this claim.
 
     The mark is committed before anything is sent. A head that is found marked already was left by
-    a worker that died: it may have been sent, so it is `possible_duplicate` from now on. One that
-    was half sent to another chat begins again; one that has expired is ended here.
+    a worker that died: it may have been sent, so it is `possible_duplicate` from now on, and that
+    call's attempt has the time from which the dead worker's lease ran, that of its claim or last
+    renewal. One that was half sent to another chat begins again; one that has expired is ended
+    here.
     """
     row = _CLAIM(connection, lease_no=lease_no, lease=LEASE_SECONDS)
     if row is None:

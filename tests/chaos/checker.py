@@ -34,8 +34,10 @@ UNKNOWABLE = {
 }  # fmt: skip
 # So long after an answer its outcome may not be written yet.
 RECORDED_WITHIN = 2.0
-# A dead worker's message is found when its lease has run out, and then has to wait its turn.
+# A dead worker's message is found when its lease has run out, and then has to wait its turn. Its
+# attempt has the time from which that lease ran.
 FOUND_WITHIN = 75.0
+LEASE = 30.0
 
 
 @dataclass(slots=True)
@@ -194,7 +196,7 @@ class _Check:
         if any(self._is_unknowable(call) for call in self._calls[post.text]):
             return True
         unsure = [attempt for attempt in row.attempts if attempt.outcome == "ambiguous"]
-        return any(self._disturbed(one.at - FOUND_WITHIN, one.at) for one in unsure)
+        return any(self._disturbed(one.at - LEASE, one.at + LEASE) for one in unsure)
 
     def _must_be_double(self, post: Post) -> bool:
         """Whether a call of it went wrong beyond knowing and another was made of the same part."""

@@ -52,6 +52,11 @@ class Attempt:
     code: int | None = None
     description: str | None = None
 
+    @property
+    def orphaned(self) -> bool:
+        """Its worker died: `at` is when that one last said that the call was under way."""
+        return self.description == "the worker that was sending it died"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

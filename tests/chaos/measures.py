@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 
 from sandbox.journal import Call
 from tests.chaos.checker import FOUND_WITHIN, RECORDED_WITHIN
@@ -37,8 +38,8 @@ def _hits(history: History, kills: list[float]) -> Iterator[tuple[float, float]]
     """Each kill that hit a call, once for each message, with the seconds until it went on.
 
     Two things must come together: the receiver saw the call under way at that moment, and the row
-    says later that the outcome of an attempt was lost. So a call of another worker's that was
-    under way at the same moment does not count.
+    says of an attempt, begun before and followed by another after it, that its worker died. So a
+    call of another worker's that was under way at the same moment does not count.
     """
     calls: dict[str, list[Call]] = defaultdict(list)
     for call in history.calls:
@@ -46,12 +47,17 @@ def _hits(history: History, kills: list[float]) -> Iterator[tuple[float, float]]
     rows = {row.text: row for row in history.rows}
     for post in history.posts:
         row = rows.get(post.text)
-        lost = [one.at for one in row.attempts if one.outcome == "ambiguous"] if row else []
+        attempts = row.attempts if row else ()
+        lost = [(one.at, later.at) for one, later in pairwise(attempts) if one.orphaned]
         for text in post.expected:
             for call in calls[text]:
                 for moment in kills:
                     if not call.at <= moment <= (call.answered_at or moment):
                         continue
-                    found = [at for at in lost if moment < at < moment + FOUND_WITHIN]
+                    found = [
+                        later - moment
+                        for at, later in lost
+                        if at <= moment < later < moment + FOUND_WITHIN
+                    ]
                     if found:
-                        yield moment, min(found) - moment
+                        yield moment, min(found)

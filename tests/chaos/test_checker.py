@@ -230,9 +230,10 @@ def test_post_without_an_answer_may_or_may_not_have_been_accepted() -> None:
 def test_kill_counts_when_the_call_was_under_way_and_its_outcome_was_lost() -> None:
     history = again(clean(), flagged=True)
     under_way = history.calls[2].at + 0.005
-    history.rows[2] = replace(
-        history.rows[2], attempts=(Attempt(1, under_way + 1, "ambiguous"), Attempt(1, 0, "sent"))
-    )
+    died = "the worker that was sending it died"
+    lost = Attempt(1, under_way - 0.005, "ambiguous", None, died)
+    resent = Attempt(1, under_way + 1, "sent", 200)
+    history.rows[2] = replace(history.rows[2], attempts=(lost, resent))
     other = history.calls[0].at + 0.005
     assert measures.kills_in_flight(history, [under_way, other, 5.0]) == 1
     assert measures.longest_pause(history, [under_way]) == pytest.approx(1)

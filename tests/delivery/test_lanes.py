@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app import clock
 from app.delivery import engine as engine_module
@@ -45,6 +45,20 @@ def test_what_a_dead_worker_left_is_sent_once_more_and_says_so(
     row = anna.message(message_id)
     assert (row.status, row.possible_duplicate, row.attempts_made) == ("sent", True, 2)
     assert [attempt.outcome for attempt in anna.attempts(message_id)] == ["ambiguous", "sent"]
+
+
+def test_the_attempt_of_a_dead_worker_has_the_time_of_its_call_not_of_its_discovery(
+    anna: Correspondent, worker: Worker, other_worker: Worker
+) -> None:
+    message_id = anna.posts()
+    worker.claims()  # and dies
+    lease_ends(anna)
+    with anna.database.connect() as rows:
+        began = rows.scalar(text("SELECT leased_until - interval '30 s' FROM lane"))
+    other_worker.turns()
+    died, sent = anna.attempts(message_id)
+    assert died.at == began
+    assert (sent.at - died.at).total_seconds() > 29
 
 
 def test_the_lane_of_a_dead_worker_goes_before_what_became_due_since(
