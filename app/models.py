@@ -361,6 +361,7 @@ class IdempotencyKey(Model):
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
     message_id: Mapped[int | None] = _ref("message.id")
     accepted_status: Mapped[str | None] = mapped_column(Text)
+    accepted_reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = _when(default=_now)
 
 

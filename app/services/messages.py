@@ -180,7 +180,8 @@ def _committed(accepted: outbox.Accepted) -> Accepted:
     metrics.accepted.inc()
     if accepted.ring:
         outbox.ring()
-    return Accepted(_as_accepted(accepted), replayed=False, quota_used=accepted.quota_used)
+    message = _as_accepted(accepted, accepted.status, accepted.reason)
+    return Accepted(message, replayed=False, quota_used=accepted.quota_used)
 
 
 def _is_open(session: Session, account_id: int) -> bool:
@@ -192,7 +193,7 @@ def _is_open(session: Session, account_id: int) -> bool:
     return session.scalar(kept) is not None
 
 
-def _as_accepted(message: Any, status: str | None = None) -> MessageEntry:
+def _as_accepted(message: Any, status: str | None, reason: str | None) -> MessageEntry:
     """The message as it was when it was accepted, whatever has become of it since."""
     return MessageEntry(
         id=message.id,
@@ -204,7 +205,7 @@ def _as_accepted(message: Any, status: str | None = None) -> MessageEntry:
         parts=message.parts,
         parts_sent=0,
         attempts_made=0,
-        reason=None,
+        reason=reason,
         possible_duplicate=False,
         created_at=message.created_at,
         sent_at=None,
@@ -240,13 +241,17 @@ def _fill_key(session: Session, person: Person, key: str, accepted: outbox.Accep
     session.execute(
         update(IdempotencyKey)
         .where(IdempotencyKey.account_id == person.id, IdempotencyKey.key == key)
-        .values(message_id=accepted.id, accepted_status=accepted.status)
+        .values(
+            message_id=accepted.id,
+            accepted_status=accepted.status,
+            accepted_reason=accepted.reason,
+        )
     )
 
 
 def _replayed(session: Session, person: Person, earlier: IdempotencyKey) -> MessageEntry:
     message = session.get_one(Message, earlier.message_id)
-    return _as_accepted(message, earlier.accepted_status)
+    return _as_accepted(message, earlier.accepted_status, earlier.accepted_reason)
 
 
 def _fingerprint(draft: Draft) -> bytes:

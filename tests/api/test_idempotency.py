@@ -31,7 +31,8 @@ def test_the_same_key_is_the_same_message(alice: Member, database: Engine) -> No
 
 def test_a_replay_answers_as_it_was_accepted_and_takes_no_quota(alice: Member, settle: Any) -> None:
     first = send(alice, "k")
-    settle(first.json["id"], status="sent", parts_sent=1)
+    assert first.json["reason"] == "no_chat"
+    settle(first.json["id"], status="sent", reason=None, parts_sent=1)
     again = send(alice, "k")
     assert again.json == first.json
     assert "RateLimit" not in again.headers

@@ -45,8 +45,8 @@ def test_a_message_is_accepted_and_can_be_read(linked_alice: Member, database: E
 def test_without_a_chat_it_is_held(alice: Member) -> None:
     answer = alice.post("/v1/messages", {"text": "hello"})
     assert answer.status_code == 201
-    assert answer.json["status"] == "held"
-    assert alice.get(answer.headers["Location"]).json["reason"] == "no_chat"
+    assert (answer.json["status"], answer.json["reason"]) == ("held", "no_chat")
+    assert alice.get(answer.headers["Location"]).json == answer.json | {"attempts": []}
 
 
 def test_silent_bare_and_short_lived(alice: Member, database: Engine) -> None:
