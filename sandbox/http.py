@@ -73,9 +73,9 @@ class Response:
 
 
 def json_response(status: int, value: object, headers: dict[str, str] | None = None) -> Response:
-    """An answer in compact JSON."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Response(status, body, headers=headers or {})
+    """An answer in compact JSON, one line of it."""
+    line = json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return Response(status, line.encode("utf-8", "replace"), headers=headers or {})
 
 
 Answer = Response | Coroutine[Any, Any, Response]

@@ -27,7 +27,8 @@ def render(error: ServiceError) -> Response:
     }
     if error.fields:
         problem["errors"] = error.fields
-    response = Response(json.dumps(problem), error.status, mimetype=MEDIA_TYPE)
+    # A whole line, as the other answers are: whoever asks by curl gets their prompt back below it.
+    response = Response(json.dumps(problem) + "\n", error.status, mimetype=MEDIA_TYPE)
     if error.status == 401:
         # Basic is understood too, but not asked for: a browser would put up its own window.
         response.headers["WWW-Authenticate"] = "Bearer"

@@ -103,7 +103,9 @@ def test_walk_through_of_the_readme_works_as_pasted(whole: Whole) -> None:
         script = script.replace(f":{usual}", f":{whole.ports[port]}")
     pasted = subprocess.run(["sh", "-e"], input=script, capture_output=True, text=True, timeout=60)
     assert pasted.returncode == 0, pasted.stderr
-    assert '"status": "sent"' in pasted.stdout.replace('":"', '": "')
+    told = [json.loads(line) for line in pasted.stdout.splitlines()]
+    assert len(told) == 5, "each answer is a line of its own"
+    assert told[3]["status"] == "sent"
     with urllib.request.urlopen(whole.url("SANDBOX_PORT", "/sandbox/accepted")) as answer:
         journal = answer.read().decode()
     assert "Анна, я получил от тебя сообщение:\\nThe backup is done." in journal

@@ -23,7 +23,7 @@ def raw(sandbox: Sandbox, *requests_: bytes, answers: int) -> bytes:
         for request in requests_:
             line.sendall(request)
         got = b""
-        while got.count(b"HTTP/1.1 ") < answers or not got.endswith(b"}"):
+        while got.count(b"HTTP/1.1 ") < answers or not got.endswith(b"}\n"):
             more = line.recv(65536)
             if not more:
                 break
