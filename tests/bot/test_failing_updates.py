@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg2
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
@@ -14,6 +15,8 @@ from sandbox.client import Sandbox
 from tests.bot.conftest import Here, MakePoller, ScriptedApi, said
 
 pytestmark = pytest.mark.usefixtures("no_poller")
+
+GONE = OperationalError("", {}, psycopg2.OperationalError("gone"))
 
 
 def poisoned(database: Engine) -> list[tuple[int, str]]:
@@ -70,7 +73,7 @@ def test_whatever_services_refuse_becomes_an_answer(
 def test_an_update_is_no_poison_while_the_database_is_away(
     sandbox: Sandbox, here: Here, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failures = handlers.handle, [OperationalError("", {}, Exception())] * 3
+    real, failures = handlers.handle, [GONE] * 3
 
     def handle(event: Any) -> list[Reply]:
         if failures:
@@ -92,7 +95,7 @@ def test_an_update_that_cannot_even_be_set_aside_comes_again(
         here.lease.held = len(calls) < 20
         if len(calls) > 100:
             pytest.fail("the lease is lost and the update is still being tried")
-        raise OperationalError("", {}, Exception())
+        raise GONE
 
     calls: list[int] = []
     monkeypatch.setattr(handlers, "handle", away)

@@ -5,6 +5,7 @@ import threading
 from time import monotonic
 from typing import Any
 
+import psycopg2
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
@@ -170,7 +171,7 @@ def test_a_poller_that_lost_the_database_believes_in_its_lease_no_longer_than_it
     wait_for(lambda: lease.held)
 
     def away(*_: Any) -> str:
-        raise OperationalError("", {}, Exception())
+        raise OperationalError("", {}, psycopg2.OperationalError("gone"))
 
     monkeypatch.setattr(polling, "claim", away)
     wait_for(lambda: not lease.held, within=2)

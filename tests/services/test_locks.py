@@ -3,8 +3,9 @@
 import random
 from collections.abc import Callable
 
+import psycopg2
 from flask import Flask
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.errors import ServiceError
 from app.services import accounts, chats, messages, sessions, tokens
@@ -17,8 +18,9 @@ from tests.together import at_once
 def is_surprising(result: object) -> bool:
     """Whether it is an error, and neither a refusal nor the patience of a machine that is busy; a
     deadlock is noticed long before that ends."""
-    if isinstance(result, OperationalError):
-        return bool(result.orig and getattr(result.orig, "pgcode", "") == "40P01")
+    from_driver = result.orig if isinstance(result, DBAPIError) else result
+    if isinstance(from_driver, psycopg2.OperationalError):
+        return from_driver.pgcode == "40P01"
     return isinstance(result, Exception) and not isinstance(result, ServiceError)
 
 

@@ -3,9 +3,9 @@
 import re
 from html import unescape
 
+import psycopg2
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
 
 from app.delivery import splitting
 from app.services import messages, sessions
@@ -159,7 +159,7 @@ def test_when_the_database_is_away_the_text_is_kept_and_can_be_sent_again(
     typed = {"text": "precious", "form_token": reader.token("/cabinet/send")}
 
     def away(*_: object, **__: object) -> None:
-        raise OperationalError("SELECT", {}, Exception("gone"))
+        raise psycopg2.OperationalError("gone")
 
     with monkeypatch.context() as patched:
         patched.setattr(sessions, "prove", away)
