@@ -2,8 +2,9 @@
 
 It carries nothing and may be lost: every worker's sweep finds what it missed within a second or
 two. So nobody waits for the broker. `ring()` only sets an event; one thread of the process
-publishes a wake-up for each time it finds the event set, so a burst of messages rings a few times,
-and a broker that is away or hangs costs a request nothing.
+publishes a wake-up for each time it finds the event set, and rests a little after each: the first
+message of a burst is heard at once, the rest of it in a few rings, and a broker that is away or
+hangs costs a request nothing.
 """
 
 import os
@@ -16,6 +17,8 @@ from app.extensions import celery
 TASK = "gonets.drain"
 # A wake-up that nobody took for so long has long been done by a sweep.
 EXPIRES_SECONDS = 30
+# After a wake-up the next one waits for so long: publishing costs as much as accepting a message.
+REST_SECONDS = 0.02
 # After a failure nothing is published for so long: a dead broker is asked rarely.
 PAUSE_SECONDS = 1.0
 LOG_EVERY_SECONDS = 10.0
@@ -57,6 +60,7 @@ class Bell:
                 time.sleep(PAUSE_SECONDS)
             else:
                 metrics.bells.labels("rung").inc()
+                time.sleep(REST_SECONDS)
 
     def _complain(self, error: Exception) -> None:
         if time.monotonic() - self._complained >= LOG_EVERY_SECONDS:
