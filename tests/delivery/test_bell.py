@@ -1,7 +1,6 @@
 """The bell: nobody waits for it, and a broker that is away costs nothing."""
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from time import monotonic
