@@ -28,9 +28,6 @@ from app.services.people import Person
 GREETING = "{name}, я получил от тебя сообщение:"
 KEY_LIFETIME = timedelta(hours=24)
 
-# The benchmarks look for them here still.
-Filter, _cursor = history.Filter, history.cursor_after
-
 
 @dataclass(frozen=True, slots=True)
 class Draft:

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from statistics import median
 
-from app.services import messages
-from app.services.messages import Filter
+from app.services import history
+from app.services.history import Filter
 from app.services.people import Person
 from tests.benchmarks import load
 from tests.benchmarks.load import Load, Outcome
@@ -155,7 +155,7 @@ def _pages(stage: Stage, person: Person, skip: int) -> list[str]:
     if skip:
         newest = stage.scalar("SELECT max(id) FROM message WHERE account_id = :id", id=person.id)
         with stage.app.app_context():
-            path += f"&cursor={messages._cursor(person, Filter(), newest - skip + 1)}"
+            path += f"&cursor={history.cursor_after(person, Filter(), newest - skip + 1)}"
     (token,) = stage.access_tokens([person])
     return [load.request("GET", path, _bearer(token))]
 
