@@ -5,7 +5,7 @@ tables. Tests of the embedded servers and of the sandbox themselves need none of
 Processes that really start and die are in tests/running.py, the browser is in tests/browsing.py.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -247,3 +247,15 @@ def running(
     """Starts web, worker and bot as real processes on the test's database; ends them after it."""
     with Running(environment | {"DATA_DIR": str(tmp_path)}, tmp_path) as processes:
         yield processes
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what the processes of its test have said."""
+    report = yield
+    processes = getattr(item, "funcargs", {}).get("running")
+    if report.when == "call" and report.failed and isinstance(processes, Running):
+        report.sections += [(f"Output of {part.name}", part.log()) for part in processes.parts]
+    return report
