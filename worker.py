@@ -8,12 +8,8 @@ import sys
 import threading
 from typing import Any
 
-from celery.signals import (
-    celeryd_after_setup,
-    setup_logging,
-    worker_shutdown,
-    worker_shutting_down,
-)
+from celery.bootsteps import StartStopStep
+from celery.signals import setup_logging, worker_shutdown, worker_shutting_down
 
 from app import create_app, housekeeping
 from app.config import BadSetting
@@ -38,11 +34,16 @@ def _leave_the_logs_alone(**_: Any) -> None:
     """Whoever hears this signal configures logging in Celery's stead: `create_app` has done it."""
 
 
-@celeryd_after_setup.connect(weak=False)
-def _start(**_: Any) -> None:
-    """Just before Celery takes over SIGTERM: earlier, one would end a call without its record."""
-    station().start()
-    housekeeping.start(flask_app, _stopping)
+class Delivery(StartStopStep):
+    """Begins when Celery has taken over SIGTERM (earlier, one would end a call without its record)
+    and does not wait for the broker, which is the consumer's business, the last step of all."""
+
+    def start(self, _worker: Any) -> None:
+        station().start()
+        housekeeping.start(flask_app, _stopping)
+
+
+celery.steps["worker"].add(Delivery)
 
 
 @worker_shutting_down.connect(weak=False)

@@ -11,6 +11,7 @@ from redis import Redis
 
 from app import metrics
 from app.delivery import bell as bell_module
+from app.delivery import tasks
 from app.delivery.bell import Bell
 from app.extensions import celery
 from embedded import Servers
@@ -71,6 +72,25 @@ def test_a_dead_broker_costs_the_ringer_nothing_and_is_forgotten_when_it_is_back
         servers.valkey.start()
     bell.ring()
     wait_for(lambda: rung(queue) >= 1)
+
+
+def test_a_bell_that_was_taken_dies_with_its_broker_and_leaves_the_worker_alive(
+    queue: Redis, servers: Servers
+) -> None:
+    """What Celery does with a connection that it has lost: forget it, then close it."""
+    assert tasks.drain.name == bell_module.TASK
+    Bell().ring()
+    connection = celery.connection_for_read()
+    (bells,) = celery.amqp.queues.values()
+    with connection.Consumer([bells], callbacks=[lambda *_: None]):
+        connection.drain_events(timeout=5)
+        servers.valkey.kill()
+        try:
+            with suppress(ConnectionError):
+                connection.collect()
+            connection.close()
+        finally:
+            servers.valkey.start()
 
 
 def test_a_frozen_broker_costs_the_ringer_nothing(queue: Redis, servers: Servers) -> None:
