@@ -1,5 +1,6 @@
 """Rows 4 to 7: deliveries a second, the pace, the way of one message, the cost of a claim."""
 
+import secrets
 import subprocess
 import sys
 import time
@@ -162,7 +163,7 @@ def _claim_ms(stage: Stage, times: int = 200) -> float:
     with db.engine.connect() as connection:
         for _ in range(times):
             begun = time.perf_counter()
-            turn = lanes.claim(connection, began=time.monotonic())
+            turn = lanes.claim(connection, secrets.randbits(63), began=time.monotonic())
             taken.append((time.perf_counter() - begun) * 1000)
             assert turn is not None
             connection.rollback()
