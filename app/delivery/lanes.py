@@ -47,8 +47,6 @@ class Message:
     parts_sent: int
     halved_from: int | None
     failures: int
-    # Its last sender died; whether Telegram has this part is not known.
-    abandoned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,8 @@ class Turn:
     chat_id: int
     message: Message | None
     expired_id: int | None
+    # When the lease of the worker that died in this lane began, if one did.
+    left_at: datetime | None
     # Failures in a row of the whole bot, and whether other lanes are due now.
     bot_failures: int
     more: bool
@@ -95,11 +95,12 @@ _CLAIM = Prepared(
   )
   , overdue AS (
     UPDATE message SET status = 'expired',
-      possible_duplicate = possible_duplicate OR head.status = 'sending'
+      possible_duplicate = possible_duplicate OR head.status = 'sending',
+      attempts_made = attempts_made + (head.status = 'sending')::int
     FROM head
     WHERE message.id = head.id AND head.expires_at <= now()
       AND message.status IN ('held', 'queued', 'sending')
-    RETURNING message.id
+    RETURNING message.id, parts_sent, head.status = 'sending' AS abandoned
   )
   , marked AS (
     UPDATE message SET status = 'sending', reason = NULL,
@@ -116,15 +117,18 @@ _CLAIM = Prepared(
   )
   , lost AS (
     INSERT INTO attempt (message_id, part, at, outcome, description, latency_ms)
-    SELECT marked.id, parts_sent + 1,
+    SELECT left_behind.id, parts_sent + 1,
            coalesce(due.leased_until - make_interval(secs => :lease), now()),
            'ambiguous', 'the worker that was sending it died', 0
-    FROM marked, due WHERE abandoned
+    FROM due, (SELECT id, parts_sent, abandoned FROM marked
+               UNION ALL SELECT * FROM overdue) AS left_behind
+    WHERE abandoned
   )
   SELECT leased.id AS lane_id, leased.lease_no, leased.chat_id, now() AS claimed_at,
          marked.id, marked.seq, marked.text, marked.greeting, marked.silent, marked.parts_sent,
-         marked.halved_from, marked.failures, marked.abandoned,
+         marked.halved_from, marked.failures,
          overdue.id AS expired_id,
+         (SELECT leased_until - make_interval(secs => :lease) FROM due) AS left_at,
          (SELECT failures FROM open_bot) AS bot_failures,
          (SELECT id FROM lane WHERE wake_at <= now() AND id <> leased.id
           ORDER BY wake_at LIMIT 1) IS NOT NULL AS more
@@ -160,7 +164,6 @@ def claim(connection: Connection, lease_no: int, *, began: float) -> Turn | None
             row.parts_sent,
             row.halved_from,
             row.failures,
-            row.abandoned,
         )
     return Turn(
         row.lane_id,
@@ -170,6 +173,7 @@ def claim(connection: Connection, lease_no: int, *, began: float) -> Turn | None
         row.chat_id,
         message,
         row.expired_id,
+        row.left_at,
         row.bot_failures,
         row.more,
     )
@@ -196,7 +200,8 @@ def unclaim(connection: Connection, lease_no: int) -> None:
 
 def tidy(connection: Connection, turn: Turn) -> None:
     """Gives back a lane in which nothing was to be sent: due again if a message waits in it, else
-    asleep. A message that a dead worker left in a lane that is held by now is held as well.
+    asleep. A message that a dead worker left in a lane that is held by now is held as well, and its
+    last call an attempt of unknown outcome.
 
     In the caller's transaction: the lane is locked by one statement, so that the next ones see
     every message of those that held the lock before.
@@ -215,10 +220,18 @@ def tidy(connection: Connection, turn: Turn) -> None:
     if locked.hold_reason is not None:
         connection.execute(
             text("""
-              UPDATE message SET status = 'held', reason = :reason, possible_duplicate = true
-              WHERE lane_id = :lane_id AND status = 'sending'
+              WITH kept AS (
+                UPDATE message SET status = 'held', reason = :reason,
+                  possible_duplicate = true, attempts_made = attempts_made + 1
+                WHERE lane_id = :lane_id AND status = 'sending'
+                RETURNING id, parts_sent
+              )
+              INSERT INTO attempt (message_id, part, at, outcome, description, latency_ms)
+              SELECT id, parts_sent + 1, coalesce(:left_at, now()),
+                     'ambiguous', 'the worker that was sending it died', 0
+              FROM kept
             """),
-            {**lane, "reason": locked.hold_reason},
+            {**lane, "reason": locked.hold_reason, "left_at": turn.left_at},
         )
     connection.execute(
         text("""

@@ -229,6 +229,9 @@ def test_a_hold_during_the_turn_of_a_worker_that_dies_ends_in_a_held_message(
     other_worker.turns()
     row = anna.message(message_id)
     assert (row.status, row.reason, row.possible_duplicate) == ("held", "blocked", True)
+    (died,) = anna.attempts(message_id)
+    assert (died.outcome, row.attempts_made) == ("ambiguous", 1)
+    assert (clock.now() - died.at).total_seconds() > 29
     assert anna.lane().wake_at is None
     anna.does(outbox.release)
     other_worker.turns()
@@ -244,7 +247,8 @@ def test_an_abandoned_message_that_has_expired_is_ended(
     lease_ends(anna)
     other_worker.turns()
     row = anna.message(late)
-    assert (row.status, row.possible_duplicate) == ("expired", True)
+    assert (row.status, row.possible_duplicate, row.attempts_made) == ("expired", True, 1)
+    assert [attempt.outcome for attempt in anna.attempts(late)] == ["ambiguous"]
     assert anna.message(good).status == "sent"
 
 
