@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, create_engine, text
 
 from app import clock, config, create_app
@@ -24,6 +23,7 @@ from app.services.accounts import Registration
 from app.services.people import Person, Visitor
 from embedded import Servers
 from sandbox.client import Sandbox
+from tests.client import Answer, Client, client_of
 from tests.running import Running, migrate
 
 pytest_plugins = ["tests.browsing"]
@@ -108,6 +108,7 @@ def make_app(
         key = tuple(sorted(settings.items()))
         if key not in _apps:
             _apps[key] = create_app(config.from_environment(environment | settings))
+            _apps[key].test_client_class = Client
         used.append(_apps[key])
         return _apps[key]
 
@@ -130,9 +131,9 @@ def ctx(app: Flask) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def client(app: Flask) -> FlaskClient:
+def client(app: Flask) -> Client:
     """Somebody anonymous, with a cookie jar."""
-    return app.test_client()
+    return client_of(app)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -173,23 +174,23 @@ class Member:
     person: Person
     access: str
     refresh: str
-    client: FlaskClient
+    client: Client
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access}"}
 
-    def get(self, path: str, **kwargs: Any) -> Any:
+    def get(self, path: str, **kwargs: Any) -> Answer:
         return self.client.get(path, headers=self.headers, **kwargs)
 
-    def post(self, path: str, json: Any = None, **kwargs: Any) -> Any:
+    def post(self, path: str, json: Any = None, **kwargs: Any) -> Answer:
         headers = self.headers | kwargs.pop("headers", {})
         return self.client.post(path, json=json, headers=headers, **kwargs)
 
-    def patch(self, path: str, json: Any = None, **kwargs: Any) -> Any:
+    def patch(self, path: str, json: Any = None, **kwargs: Any) -> Answer:
         return self.client.patch(path, json=json, headers=self.headers, **kwargs)
 
-    def delete(self, path: str, json: Any = None, **kwargs: Any) -> Any:
+    def delete(self, path: str, json: Any = None, **kwargs: Any) -> Answer:
         return self.client.delete(path, json=json, headers=self.headers, **kwargs)
 
 
@@ -205,7 +206,7 @@ def new_member(app: Flask) -> NewMember:
         with app.app_context():
             person = accounts.register(registration, Visitor("192.0.2.1"), is_admin=is_admin)
             issued = sessions.begin(person, Visitor("192.0.2.1"))
-        return Member(person, issued.access, issued.refresh, app.test_client(use_cookies=False))
+        return Member(person, issued.access, issued.refresh, client_of(app, use_cookies=False))
 
     return new
 

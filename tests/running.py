@@ -95,7 +95,7 @@ class Running:
         self.wait(part, lambda: answers(f"{part.url}/healthz"))
         return part
 
-    def worker(self, concurrency: int = 12, **settings: str) -> Part:
+    def worker(self, concurrency: int = 12, /, **settings: str) -> Part:
         """A Celery worker; it is ready when its sweep has begun."""
         command = [str(BIN / "celery"), "-A", "worker", "worker", "--pool", "threads"]
         command += ["--concurrency", str(concurrency), "--without-gossip", "--without-mingle", "-E"]

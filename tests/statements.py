@@ -7,7 +7,7 @@
 Of this process, by any thread and to any database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,11 +22,12 @@ from app import prepared
 def noted() -> Iterator[list[str]]:
     """The statements, in the order in which they are sent."""
     sent: list[str] = []
+    execute: Callable[..., None] = NamedTupleCursor.execute
 
     class Noting(NamedTupleCursor):
         def execute(self, query: Any, vars: Any = None) -> None:
             sent.append(str(query))
-            super().execute(query, vars)
+            execute(self, query, vars)
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         sent.append(statement)

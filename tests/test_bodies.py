@@ -5,8 +5,9 @@ import time
 from contextlib import suppress
 
 import pytest
+from flask import Request
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
-from werkzeug.wrappers import Request
 
 from app import bodies
 from app.errors import Invalid, Malformed, ServiceError, UnsupportedMediaType
@@ -16,7 +17,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def request(body: bytes, content_type: str | None = JSON, **headers: str) -> Request:
-    builder = EnvironBuilder(method="POST", input_stream=None, data=body, headers=headers)
+    builder = EnvironBuilder(method="POST", input_stream=None, data=body, headers=Headers(headers))
     if content_type is not None:
         builder.content_type = content_type
     return Request(builder.get_environ())

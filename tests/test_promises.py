@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 from sqlalchemy import Engine
 from sqlalchemy import inspect as look_at
@@ -17,6 +16,7 @@ from app import config, errors, failures
 from app.errors import ServiceError
 from app.extensions import celery, db
 from app.models import Status
+from tests.client import Client
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,7 +54,7 @@ def _filled(rule: Rule) -> str:
 
 
 def test_every_route_refuses_an_anonymous_call_or_is_in_the_short_public_list(
-    app: Flask, client: FlaskClient
+    app: Flask, client: Client
 ) -> None:
     open_to_all = []
     for method, path in rules(app):
@@ -116,14 +116,14 @@ def test_the_migrations_are_one_line(app: Flask) -> None:
     assert all(not isinstance(r.down_revision, tuple) for r in script.walk_revisions())
 
 
-def test_the_openapi_document_is_valid(client: FlaskClient) -> None:
+def test_the_openapi_document_is_valid(client: Client) -> None:
     document = client.get("/openapi.json").json
     assert document["openapi"].startswith("3.1")
     validate(document)
 
 
 def test_the_openapi_document_has_every_route_of_the_api_and_no_other(
-    app: Flask, client: FlaskClient
+    app: Flask, client: Client
 ) -> None:
     document = client.get("/openapi.json").json
     documented = {

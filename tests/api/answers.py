@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from tests.client import Answer
+
 PROBLEM_FIELDS = {"type", "title", "status", "code", "detail", "request_id"}
 
 
-def assert_problem(answer: Any, status: int, code: str | None = None, field: str = "") -> None:
+def assert_problem(answer: Answer, status: int, code: str | None = None, field: str = "") -> None:
     """`answer` is an RFC 9457 problem of this status and code; `errors` names this field."""
     assert answer.status_code == status, (answer.status_code, answer.get_data(as_text=True)[:500])
     assert answer.mimetype == "application/problem+json"
@@ -29,6 +31,6 @@ def assert_problem(answer: Any, status: int, code: str | None = None, field: str
         assert int(answer.headers["Retry-After"]) >= 1
 
 
-def without_request_id(answer: Any) -> dict[str, Any]:
+def without_request_id(answer: Answer) -> dict[str, Any]:
     """A problem as another request with the same answer would have it."""
     return {name: value for name, value in answer.json.items() if name != "request_id"}

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from app.services import limits
 from app.services.limits import Limit
 from tests.api.answers import assert_problem
+from tests.client import Client, client_of
 from tests.conftest import PASSWORD, MakeApp, Member, NewMember
 
 NEW = "another fine password"
 
 
-def signs_in(client: FlaskClient, password: str) -> bool:
+def signs_in(client: Client, password: str) -> bool:
     login = {"username": "alice", "password": password}
     return client.post("/v1/auth/login", json=login).status_code == 200
 
@@ -73,7 +73,7 @@ def test_bad_changes_are_refused_by_field_and_nothing_is_changed(
     assert alice.get("/v1/users/me").json == before
 
 
-def test_another_password_needs_the_present_one(client: FlaskClient, alice: Member) -> None:
+def test_another_password_needs_the_present_one(client: Client, alice: Member) -> None:
     alone = alice.patch("/v1/users/me", {"password": NEW})
     assert_problem(alone, 422, "invalid", "current_password")
     without = alice.patch("/v1/users/me", {"current_password": PASSWORD})
@@ -86,7 +86,7 @@ def test_another_password_needs_the_present_one(client: FlaskClient, alice: Memb
 
 
 def test_another_password_ends_the_other_sessions_but_no_send_token(
-    app: Flask, client: FlaskClient, alice: Member
+    app: Flask, client: Client, alice: Member
 ) -> None:
     other = client.post("/v1/auth/login", json={"username": "alice", "password": PASSWORD}).json
     token = alice.post("/v1/tokens/send", {"name": "script"}).json["token"]
@@ -95,7 +95,7 @@ def test_another_password_ends_the_other_sessions_but_no_send_token(
     assert changed.status_code == 200
     assert changed.json["name"] == "Аля"
     assert alice.get("/v1/users/me").status_code == 200
-    anew = app.test_client()
+    anew = client_of(app)
     for stale in (other["access"], other["refresh"]):
         ended = anew.get("/v1/users/me", headers={"Authorization": f"Bearer {stale}"})
         assert_problem(ended, 401, "invalid_token")
@@ -142,7 +142,7 @@ def test_the_export_is_limited(alice: Member, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_erasing_kills_every_credential_and_frees_the_name(
-    client: FlaskClient, linked_alice: Member, new_member: NewMember
+    client: Client, linked_alice: Member, new_member: NewMember
 ) -> None:
     alice = linked_alice
     token = alice.post("/v1/tokens/send", {"name": "script"}).json["token"]
@@ -187,7 +187,7 @@ def test_the_directory_is_paged(alice: Member, bob: Member, new_member: NewMembe
 def test_a_private_directory_is_for_admins(
     make_app: MakeApp, alice: Member, new_member: NewMember
 ) -> None:
-    client = make_app(USER_DIRECTORY="admins").test_client()
+    client = client_of(make_app(USER_DIRECTORY="admins"))
     assert_problem(client.get("/v1/users", headers=alice.headers), 403, "forbidden")
     admin = new_member("boss", is_admin=True)
     assert client.get("/v1/users", headers=admin.headers).status_code == 200

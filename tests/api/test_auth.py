@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from app.services import sessions
 from tests.api.answers import assert_problem
+from tests.client import Client, client_of
 from tests.conftest import PASSWORD, Clock, MakeApp, Member
 
 ANNA = {"username": "anna", "password": PASSWORD, "name": "Анна"}
 
 
-def register(client: FlaskClient, **changes: Any) -> Any:
+def register(client: Client, **changes: Any) -> Any:
     return client.post("/v1/auth/register", json=ANNA | changes)
 
 
-def sign_in(client: FlaskClient, username: str = "alice", password: str = PASSWORD) -> Any:
+def sign_in(client: Client, username: str = "alice", password: str = PASSWORD) -> Any:
     return client.post("/v1/auth/login", json={"username": username, "password": password})
 
 
@@ -26,7 +26,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_registering_makes_an_account(client: FlaskClient) -> None:
+def test_registering_makes_an_account(client: Client) -> None:
     answer = register(client)
     assert answer.status_code == 201
     assert set(answer.json) == {"id", "username", "name", "created_at"}
@@ -37,7 +37,7 @@ def test_registering_makes_an_account(client: FlaskClient) -> None:
     assert not answer.headers.getlist("Set-Cookie")
 
 
-def test_a_taken_username_is_a_conflict_whatever_its_case(client: FlaskClient) -> None:
+def test_a_taken_username_is_a_conflict_whatever_its_case(client: Client) -> None:
     register(client)
     assert_problem(register(client, username="ANNA"), 409, "username_taken", "username")
 
@@ -62,11 +62,11 @@ def test_a_taken_username_is_a_conflict_whatever_its_case(client: FlaskClient) -
         ("name", "n" * 101),
     ],
 )
-def test_what_cannot_be_is_refused_by_field(client: FlaskClient, field: str, value: str) -> None:
+def test_what_cannot_be_is_refused_by_field(client: Client, field: str, value: str) -> None:
     assert_problem(register(client, **{field: value}), 422, "invalid", field)
 
 
-def test_the_username_is_no_password(client: FlaskClient) -> None:
+def test_the_username_is_no_password(client: Client) -> None:
     answer = register(client, username="Long_Username", password="long_username")
     assert_problem(answer, 422, "invalid", "password")
 
@@ -74,19 +74,19 @@ def test_the_username_is_no_password(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "password", ["x y" * 22, "пароль из слов", " spaces at its ends ", "p" * 9 + "😀"]
 )
-def test_long_and_strange_passwords_are_passwords(client: FlaskClient, password: str) -> None:
+def test_long_and_strange_passwords_are_passwords(client: Client, password: str) -> None:
     assert register(client, password=password).status_code == 201
     assert sign_in(client, "anna", password).status_code == 200
     assert sign_in(client, "anna", password.strip() + "?").status_code == 401
 
 
 def test_a_closed_server_registers_nobody(make_app: MakeApp) -> None:
-    answer = register(make_app(REGISTRATION="closed").test_client())
+    answer = register(client_of(make_app(REGISTRATION="closed")))
     assert_problem(answer, 403, "registration_closed")
 
 
 def test_one_network_registers_only_so_many_in_an_hour(make_app: MakeApp) -> None:
-    client = make_app(REGISTRATIONS_PER_HOUR="2").test_client()
+    client = client_of(make_app(REGISTRATIONS_PER_HOUR="2"))
     for number in range(2):
         assert register(client, username=f"anna{number}").status_code == 201
     spoofed = {"X-Forwarded-For": "203.0.113.9"}
@@ -94,7 +94,7 @@ def test_one_network_registers_only_so_many_in_an_hour(make_app: MakeApp) -> Non
     assert_problem(answer, 429, "too_many_requests")
 
 
-def test_signing_in_gives_a_pair_that_works(client: FlaskClient, alice: Member) -> None:
+def test_signing_in_gives_a_pair_that_works(client: Client, alice: Member) -> None:
     answer = sign_in(client)
     assert answer.status_code == 200
     assert set(answer.json) == {"access", "refresh", "token_type", "expires_in"}
@@ -104,13 +104,11 @@ def test_signing_in_gives_a_pair_that_works(client: FlaskClient, alice: Member) 
     assert me.json["username"] == "alice"
 
 
-def test_signing_in_by_any_spelling_of_the_username(client: FlaskClient, alice: Member) -> None:
+def test_signing_in_by_any_spelling_of_the_username(client: Client, alice: Member) -> None:
     assert sign_in(client, "Alice").status_code == 200
 
 
-def test_wrong_password_and_unknown_username_are_one_answer(
-    client: FlaskClient, alice: Member
-) -> None:
+def test_wrong_password_and_unknown_username_are_one_answer(client: Client, alice: Member) -> None:
     wrong, unknown = sign_in(client, "alice", "not this one"), sign_in(client, "nobody", PASSWORD)
     assert_problem(wrong, 401, "wrong_credentials")
     assert_problem(unknown, 401, "wrong_credentials")
@@ -118,7 +116,7 @@ def test_wrong_password_and_unknown_username_are_one_answer(
 
 
 def test_after_ten_wrong_passwords_by_mixed_ways_not_even_the_right_one_is_tried(
-    client: FlaskClient, alice: Member
+    client: Client, alice: Member
 ) -> None:
     for _ in range(4):
         assert_problem(sign_in(client, "alice", "wrong one"), 401)
@@ -133,7 +131,7 @@ def test_after_ten_wrong_passwords_by_mixed_ways_not_even_the_right_one_is_tried
     assert client.get("/v1/users/me", auth=("alice", PASSWORD), **elsewhere).status_code == 200
 
 
-def test_a_refresh_gives_the_next_pair(client: FlaskClient, alice: Member) -> None:
+def test_a_refresh_gives_the_next_pair(client: Client, alice: Member) -> None:
     answer = client.post("/v1/auth/refresh", headers=bearer(alice.refresh))
     assert answer.status_code == 200
     assert answer.json["refresh"] != alice.refresh
@@ -158,7 +156,7 @@ def test_a_spent_refresh_token_answers_the_same_pair_for_ten_seconds_then_ends_t
 
 def test_parallel_refreshes_get_one_and_the_same_pair(app: Flask, alice: Member) -> None:
     def refresh(_: int) -> str:
-        answer = app.test_client().post("/v1/auth/refresh", headers=bearer(alice.refresh))
+        answer = client_of(app).post("/v1/auth/refresh", headers=bearer(alice.refresh))
         assert answer.status_code == 200
         pair: str = answer.json["access"] + answer.json["refresh"]
         return pair
@@ -172,7 +170,7 @@ def test_access_and_refresh_tokens_do_not_stand_in_for_each_other(alice: Member)
     assert_problem(alice.client.post("/v1/auth/refresh", headers=bearer(alice.access)), 401)
 
 
-def test_a_refresh_without_a_token_is_unauthenticated(client: FlaskClient) -> None:
+def test_a_refresh_without_a_token_is_unauthenticated(client: Client) -> None:
     assert_problem(client.post("/v1/auth/refresh"), 401, "unauthenticated")
     basic = client.post("/v1/auth/refresh", auth=("alice", PASSWORD))
     assert_problem(basic, 401, "unauthenticated")
@@ -202,13 +200,13 @@ def test_signing_out_ends_the_session_at_once(alice: Member) -> None:
     assert_problem(alice.client.post("/v1/auth/refresh", headers=bearer(alice.refresh)), 401)
 
 
-def test_signing_out_by_basic_ends_no_session(client: FlaskClient, alice: Member) -> None:
+def test_signing_out_by_basic_ends_no_session(client: Client, alice: Member) -> None:
     assert client.post("/v1/auth/logout", auth=("alice", PASSWORD)).status_code == 204
     assert alice.get("/v1/users/me").status_code == 200
 
 
 def test_sessions_are_listed_newest_first_and_one_of_them_is_this_one(
-    client: FlaskClient, alice: Member
+    client: Client, alice: Member
 ) -> None:
     sign_in(client)
     listed = alice.get("/v1/auth/sessions").json
@@ -220,9 +218,7 @@ def test_sessions_are_listed_newest_first_and_one_of_them_is_this_one(
     assert listed["items"][0]["user_agent"].startswith("Werkzeug")
 
 
-def test_a_session_is_ended_by_its_owner_only(
-    client: FlaskClient, alice: Member, bob: Member
-) -> None:
+def test_a_session_is_ended_by_its_owner_only(client: Client, alice: Member, bob: Member) -> None:
     access = sign_in(client).json["access"]
     newest = alice.get("/v1/auth/sessions").json["items"][0]["id"]
     assert_problem(bob.delete(f"/v1/auth/sessions/{newest}"), 404)

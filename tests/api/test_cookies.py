@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from tests.api.answers import assert_problem
+from tests.client import Client, client_of
 from tests.conftest import PASSWORD, MakeApp, Member
 
 LOGIN = {"username": "alice", "password": PASSWORD}
@@ -21,25 +21,25 @@ def cookies_of(answer: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def browser(app: Flask, alice: Member) -> FlaskClient:
+def browser(app: Flask, alice: Member) -> Client:
     """A browser in which Alice has signed in."""
-    client = app.test_client()
+    client = client_of(app)
     assert client.post("/v1/auth/login", json=LOGIN).status_code == 200
     return client
 
 
-def csrf_of(browser: FlaskClient) -> str:
+def csrf_of(browser: Client) -> str:
     cookie = browser.get_cookie("csrf")
     assert cookie is not None
     return cookie.value
 
 
-def send(browser: FlaskClient, **headers: str) -> Any:
+def send(browser: Client, **headers: str) -> Any:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return browser.post("/v1/messages", json={"text": "by cookie"}, headers=named)
 
 
-def test_cookies_by_http(client: FlaskClient, alice: Member) -> None:
+def test_cookies_by_http(client: Client, alice: Member) -> None:
     cookies = cookies_of(client.post("/v1/auth/login", json=LOGIN))
     assert set(cookies) == {"access", "refresh", "csrf"}
     assert all(cookie["samesite"] == "Lax" for cookie in cookies.values())
@@ -55,7 +55,7 @@ def test_cookies_by_http(client: FlaskClient, alice: Member) -> None:
 def test_cookies_by_https_are_secure_and_guarded_by_their_names(
     make_app: MakeApp, alice: Member
 ) -> None:
-    client = make_app(PUBLIC_URL="https://gonets.example").test_client()
+    client = client_of(make_app(PUBLIC_URL="https://gonets.example"))
     answer = client.post("/v1/auth/login", json=LOGIN, base_url="https://gonets.example")
     cookies = cookies_of(answer)
     assert set(cookies) == {"__Host-access", "__Secure-refresh", "__Host-csrf"}
@@ -64,7 +64,7 @@ def test_cookies_by_https_are_secure_and_guarded_by_their_names(
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
 
 
-def test_a_cookie_reads_without_more_and_writes_with_its_csrf_value(browser: FlaskClient) -> None:
+def test_a_cookie_reads_without_more_and_writes_with_its_csrf_value(browser: Client) -> None:
     assert browser.get("/v1/users/me").status_code == 200
     assert browser.head("/v1/users/me").status_code == 200
     assert_problem(send(browser), 403, "csrf_failed")
@@ -74,7 +74,7 @@ def test_a_cookie_reads_without_more_and_writes_with_its_csrf_value(browser: Fla
     assert send(browser, X_CSRF_TOKEN=csrf_of(browser)).status_code == 201
 
 
-def test_every_unsafe_operation_wants_the_csrf_value(browser: FlaskClient) -> None:
+def test_every_unsafe_operation_wants_the_csrf_value(browser: Client) -> None:
     for path, item in browser.get("/openapi.json").json["paths"].items():
         for method, operation in item.items():
             unsafe = method in ("post", "patch", "delete")
@@ -84,8 +84,8 @@ def test_every_unsafe_operation_wants_the_csrf_value(browser: FlaskClient) -> No
             assert_problem(answer, 403, "csrf_failed")
 
 
-def test_the_csrf_value_of_another_session_is_none(app: Flask, browser: FlaskClient) -> None:
-    other = app.test_client()
+def test_the_csrf_value_of_another_session_is_none(app: Flask, browser: Client) -> None:
+    other = client_of(app)
     other.post("/v1/auth/login", json=LOGIN)
     assert_problem(send(browser, X_CSRF_TOKEN=csrf_of(other)), 403, "csrf_failed")
 
@@ -103,7 +103,7 @@ def test_the_csrf_value_of_another_session_is_none(app: Flask, browser: FlaskCli
     ids=repr,
 )
 def test_a_foreign_page_cannot_write(
-    browser: FlaskClient, alice: Member, headers: dict[str, str]
+    browser: Client, alice: Member, headers: dict[str, str]
 ) -> None:
     answer = send(browser, X_CSRF_TOKEN=csrf_of(browser), **headers)
     assert_problem(answer, 403, "foreign_origin")
@@ -119,9 +119,7 @@ def test_a_foreign_page_cannot_write(
     assert browser.get("/v1/messages").json["items"] == []
 
 
-def test_our_own_page_and_a_bearer_token_from_anywhere_may(
-    browser: FlaskClient, alice: Member
-) -> None:
+def test_our_own_page_and_a_bearer_token_from_anywhere_may(browser: Client, alice: Member) -> None:
     csrf = csrf_of(browser)
     own = send(browser, X_CSRF_TOKEN=csrf, Origin="http://localhost", Sec_Fetch_Site="same-origin")
     assert own.status_code == 201
@@ -129,7 +127,7 @@ def test_our_own_page_and_a_bearer_token_from_anywhere_may(
     assert foreign.status_code == 201
 
 
-def test_a_form_or_plain_text_cannot_write_by_cookie(browser: FlaskClient) -> None:
+def test_a_form_or_plain_text_cannot_write_by_cookie(browser: Client) -> None:
     headers = {"X-CSRF-TOKEN": csrf_of(browser)}
     for path in ("/v1/messages", "/v1/auth/login"):
         for media_type in (
@@ -145,7 +143,7 @@ def test_a_form_or_plain_text_cannot_write_by_cookie(browser: FlaskClient) -> No
     assert_problem(line, 401, "unauthenticated")
 
 
-def test_refreshing_by_cookie_wants_origin_and_csrf(browser: FlaskClient) -> None:
+def test_refreshing_by_cookie_wants_origin_and_csrf(browser: Client) -> None:
     assert_problem(browser.post("/v1/auth/refresh"), 403, "csrf_failed")
     csrf = {"X-CSRF-TOKEN": csrf_of(browser)}
     foreign = browser.post("/v1/auth/refresh", headers=csrf | {"Origin": "https://evil.example"})
@@ -156,12 +154,12 @@ def test_refreshing_by_cookie_wants_origin_and_csrf(browser: FlaskClient) -> Non
     assert send(browser, X_CSRF_TOKEN=csrf_of(browser)).status_code == 201
 
 
-def test_a_broken_refresh_cookie_is_refused(client: FlaskClient) -> None:
+def test_a_broken_refresh_cookie_is_refused(client: Client) -> None:
     client.set_cookie("refresh", "garbage", path="/v1/auth")
     assert_problem(client.post("/v1/auth/refresh"), 401, "invalid_token")
 
 
-def test_signing_in_never_keeps_an_earlier_cookie(browser: FlaskClient) -> None:
+def test_signing_in_never_keeps_an_earlier_cookie(browser: Client) -> None:
     before = browser.get_cookie("access")
     browser.post("/v1/auth/login", json=LOGIN)
     after = browser.get_cookie("access")
@@ -170,7 +168,7 @@ def test_signing_in_never_keeps_an_earlier_cookie(browser: FlaskClient) -> None:
     assert before.value != after.value
 
 
-def test_signing_out_takes_the_cookies_back(browser: FlaskClient) -> None:
+def test_signing_out_takes_the_cookies_back(browser: Client) -> None:
     access = browser.get_cookie("access")
     answer = browser.post("/v1/auth/logout", headers={"X-CSRF-TOKEN": csrf_of(browser)})
     assert answer.status_code == 204

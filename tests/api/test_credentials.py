@@ -8,10 +8,10 @@ from typing import Any
 import jwt
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from tests.api.answers import assert_problem, without_request_id
+from tests.client import Client, client_of
 from tests.conftest import PASSWORD, Clock, MakeApp, Member
 
 # What a send token may do; everything else that wants a credential is not for it.
@@ -23,7 +23,7 @@ SENDING = {
 }
 
 
-def operations(client: FlaskClient) -> list[tuple[str, str]]:
+def operations(client: Client) -> list[tuple[str, str]]:
     """Every operation that wants a credential, as the document has them."""
     return [
         (method.upper(), path.replace("{message_id}", "1").replace("{session_id}", "1")
@@ -55,20 +55,18 @@ def forged(app: Flask, alice: Member) -> Callable[..., str]:
     return forge
 
 
-def ask(client: FlaskClient, authorization: str) -> Any:
+def ask(client: Client, authorization: str) -> Any:
     return client.get("/v1/users/me", headers={"Authorization": authorization})
 
 
-def test_every_operation_refuses_nobody(client: FlaskClient) -> None:
+def test_every_operation_refuses_nobody(client: Client) -> None:
     asked = operations(client)
     assert len(asked) >= 20
     for method, path in asked:
         assert_problem(client.open(path, method=method), 401, "unauthenticated")
 
 
-def test_a_send_token_sends_and_reads_and_nothing_else(
-    client: FlaskClient, send_token: str
-) -> None:
+def test_a_send_token_sends_and_reads_and_nothing_else(client: Client, send_token: str) -> None:
     headers = {"Authorization": f"Bearer {send_token}"}
     for method, path in operations(client):
         body = {"json": {"text": "x"}} if (method, path) in SENDING and method == "POST" else {}
@@ -91,7 +89,7 @@ def test_a_send_token_reads_only_what_it_sent(alice: Member, send_token: str) ->
     assert [message["id"] for message in listed] == [sent]
 
 
-def test_basic_does_everything_but_the_one_liner(client: FlaskClient, alice: Member) -> None:
+def test_basic_does_everything_but_the_one_liner(client: Client, alice: Member) -> None:
     me = client.get("/v1/users/me", auth=("alice", PASSWORD))
     assert me.json["username"] == "alice"
     sent = client.post("/v1/messages", json={"text": "hello"}, auth=("alice", PASSWORD))
@@ -124,12 +122,12 @@ def test_headers_that_only_look_like_a_bearer_token(alice: Member, header: str) 
     [b"alice", b"", b":", b"alice:", b":" + PASSWORD.encode(), b"al\x00ice:x", b"\xff\xfe:x",
      b"alice:" + PASSWORD.encode() + b"\x00", b"alice:" + b"x" * 2000],
 )  # fmt: skip
-def test_basic_that_is_none(client: FlaskClient, alice: Member, userpass: bytes) -> None:
+def test_basic_that_is_none(client: Client, alice: Member, userpass: bytes) -> None:
     assert_problem(ask(client, f"Basic {base64.b64encode(userpass).decode()}"), 401)
     assert_problem(ask(client, "Basic !!!"), 401)
 
 
-def test_a_password_may_have_colons_and_letters_of_any_script(client: FlaskClient) -> None:
+def test_a_password_may_have_colons_and_letters_of_any_script(client: Client) -> None:
     password = "двоеточие: и: ещё"
     account = {"username": "dora", "password": password, "name": "Дора"}
     assert client.post("/v1/auth/register", json=account).status_code == 201
@@ -181,7 +179,7 @@ def test_a_header_that_names_a_key_elsewhere_is_not_followed(alice: Member, forg
 
 
 def test_revoked_expired_and_unknown_send_tokens_are_one_answer(
-    alice: Member, client: FlaskClient, stopped_clock: Clock
+    alice: Member, client: Client, stopped_clock: Clock
 ) -> None:
     revoked = alice.post("/v1/tokens/send", {"name": "a"}).json
     expiring = alice.post("/v1/tokens/send", {"name": "b", "expires_in": 60}).json["token"]
@@ -198,7 +196,7 @@ def test_revoked_expired_and_unknown_send_tokens_are_one_answer(
 
 
 def test_a_disabled_account_is_refused_by_every_credential(
-    database: Engine, client: FlaskClient, alice: Member, send_token: str
+    database: Engine, client: Client, alice: Member, send_token: str
 ) -> None:
     with database.connect() as connection:
         connection.execute(text("UPDATE account SET disabled_at = now()"))
@@ -210,13 +208,13 @@ def test_a_disabled_account_is_refused_by_every_credential(
     )
 
 
-def test_a_token_in_the_address_is_no_credential(client: FlaskClient, alice: Member) -> None:
+def test_a_token_in_the_address_is_no_credential(client: Client, alice: Member) -> None:
     for name in ("token", "access_token", "jwt"):
         assert_problem(client.get(f"/v1/users/me?{name}={alice.access}"), 401, "unauthenticated")
 
 
 def test_a_bad_header_is_not_saved_by_a_good_cookie(app: Flask, alice: Member) -> None:
-    client = app.test_client()
+    client = client_of(app)
     client.set_cookie("access", alice.access)
     assert client.get("/v1/users/me").status_code == 200
     assert_problem(ask(client, "Bearer garbage"), 401, "invalid_token")
@@ -227,7 +225,7 @@ def test_the_host_of_a_request_decides_nothing(make_app: MakeApp, alice: Member)
     assert "evil.example" not in answer.get_data(as_text=True)
 
 
-def test_refused_credentials_take_no_longer_than_they_should(client: FlaskClient) -> None:
+def test_refused_credentials_take_no_longer_than_they_should(client: Client) -> None:
     begun = time.monotonic()
     for _ in range(20):
         ask(client, "Bearer " + "a" * 8000)

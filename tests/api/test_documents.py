@@ -8,17 +8,17 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
 from app.services import names, passwords
+from tests.client import Client, client_of
 from tests.conftest import MakeApp, Member
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @pytest.fixture
-def document(client: FlaskClient) -> dict[str, Any]:
+def document(client: Client) -> dict[str, Any]:
     answer = client.get("/openapi.json")
     assert answer.mimetype == "application/json"
     found: dict[str, Any] = answer.json
@@ -99,7 +99,7 @@ def test_the_examples_are_what_they_stand_for(document: dict[str, Any]) -> None:
 
 def test_the_services_rules_are_published_as_they_are(make_app: MakeApp) -> None:
     app = make_app(PASSWORD_MIN_LENGTH="12", MESSAGE_MAX_LENGTH="500")
-    schemas = app.test_client().get("/openapi.json").json["components"]["schemas"]
+    schemas = client_of(app).get("/openapi.json").json["components"]["schemas"]
     account = schemas["Registration"]["properties"]
     assert account["username"]["pattern"] == names.USERNAME_PATTERN
     assert account["password"]["pattern"] == passwords.pattern(12)
@@ -118,12 +118,12 @@ def test_an_answer_has_what_its_shape_has(document: dict[str, Any], alice: Membe
 
 def test_cookies_are_documented_by_their_real_names(make_app: MakeApp) -> None:
     app = make_app(PUBLIC_URL="https://gonets.example")
-    answer = app.test_client().get("/openapi.json", base_url="https://gonets.example")
+    answer = client_of(app).get("/openapi.json", base_url="https://gonets.example")
     assert answer.json["components"]["securitySchemes"]["cookie"]["name"] == "__Host-access"
 
 
 @pytest.mark.parametrize("path", ["/docs/", "/redoc/", "/docs", "/redoc"])
-def test_the_pages_are_ours_alone(client: FlaskClient, path: str) -> None:
+def test_the_pages_are_ours_alone(client: Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
     html = answer.get_data(as_text=True)
@@ -140,7 +140,7 @@ def test_the_pages_are_ours_alone(client: FlaskClient, path: str) -> None:
             assert found.status_code == 200, asset
 
 
-def test_the_pages_show_every_face_that_has_a_document(client: FlaskClient, app: Flask) -> None:
+def test_the_pages_show_every_face_that_has_a_document(client: Client, app: Flask) -> None:
     listed = app.extensions["openapi_documents"]
     assert listed[0] == ("Gonets", "/openapi.json")
     page = client.get("/docs/").get_data(as_text=True)
@@ -153,7 +153,7 @@ def test_the_pages_show_every_face_that_has_a_document(client: FlaskClient, app:
     assert client.get("/redoc/nope").status_code == 404
 
 
-def test_no_file_outside_is_served(client: FlaskClient) -> None:
+def test_no_file_outside_is_served(client: Client) -> None:
     for path in ("../pages.py", "..%2fpages.py", "%2e%2e/pages.py", "/etc/passwd", "nope.js"):
         for folder in ("/docs/static/", "/docs/swagger-ui/"):
             answer = client.get(folder + path)
@@ -161,5 +161,5 @@ def test_no_file_outside_is_served(client: FlaskClient) -> None:
 
 
 def test_without_dialects_there_is_one_document(make_app: MakeApp) -> None:
-    client = make_app(DIALECTS="none").test_client()
+    client = client_of(make_app(DIALECTS="none"))
     assert client.get("/redoc/").get_data(as_text=True).count("/redoc/") == 1

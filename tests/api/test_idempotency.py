@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from tests.api.answers import assert_problem
+from tests.client import client_of
 from tests.conftest import Clock, Member
 
 
@@ -45,7 +46,7 @@ def test_fifty_at_once_are_one_message_and_one_answer(
 ) -> None:
     def once(_: int) -> str:
         headers = alice.headers | {"Idempotency-Key": "race"}
-        answer = app.test_client().post("/v1/messages", json={"text": "once"}, headers=headers)
+        answer = client_of(app).post("/v1/messages", json={"text": "once"}, headers=headers)
         assert answer.status_code == 201
         body: str = answer.get_data(as_text=True)
         return body

@@ -12,6 +12,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from sqlalchemy import Engine, text
 
 from app.services import history, limits
+from tests.client import client_of
 from tests.fuzz import campaign
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
@@ -49,7 +50,7 @@ def test_every_answer_is_as_documented(app: Flask) -> None:
     assert not told, "\n\n".join([f"{len(told)} failures with seed {SEED}", *told])
     load_all_checks()
     assert findings.checks == {check.__name__ for check in CHECKS.get_all()} - NUMBERLESS
-    document: dict[str, Any] = app.test_client().get("/openapi.json").json
+    document: dict[str, Any] = client_of(app).get("/openapi.json").json
     operations = {
         f"{method.upper()} {path}"
         for path, item in document["paths"].items()

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from tests import statements
 from tests.api.answers import assert_problem
+from tests.client import client_of
 from tests.conftest import MakeApp, Member
 
 FIELDS = {
@@ -137,7 +138,7 @@ def test_a_whole_number_may_be_written_with_a_point(alice: Member) -> None:
 
 
 def test_the_days_quota_is_told_and_holds(make_app: MakeApp, alice: Member) -> None:
-    client = make_app(MESSAGES_PER_DAY="2").test_client()
+    client = client_of(make_app(MESSAGES_PER_DAY="2"))
     first = client.post("/v1/messages", json={"text": "1"}, headers=alice.headers)
     assert first.headers["RateLimit-Policy"] == '"day";q=2;w=86400'
     assert re.fullmatch(r'"day";r=1;t=\d{1,5}', first.headers["RateLimit"])
@@ -151,7 +152,7 @@ def test_the_days_quota_is_told_and_holds(make_app: MakeApp, alice: Member) -> N
 
 
 def test_another_persons_quota_is_their_own(make_app: MakeApp, alice: Member, bob: Member) -> None:
-    client = make_app(MESSAGES_PER_DAY="1").test_client()
+    client = client_of(make_app(MESSAGES_PER_DAY="1"))
     for person in (alice, bob):
         sent = client.post("/v1/messages", json={"text": "x"}, headers=person.headers)
         assert sent.status_code == 201

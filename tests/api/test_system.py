@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from tests.api.answers import assert_problem
+from tests.client import Client
 from tests.conftest import Member
 
 
@@ -27,13 +27,13 @@ def all_well(database: Engine) -> None:
     )
 
 
-def test_alive_asks_nobody(client: FlaskClient) -> None:
+def test_alive_asks_nobody(client: Client) -> None:
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})
 
 
 @pytest.mark.usefixtures("all_well")
-def test_ready_part_by_part(client: FlaskClient) -> None:
+def test_ready_part_by_part(client: Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json["status"] == "ready"
@@ -44,7 +44,7 @@ def test_ready_part_by_part(client: FlaskClient) -> None:
 
 
 def test_without_worker_and_bot_it_is_degraded_and_still_takes_messages(
-    client: FlaskClient, alice: Member
+    client: Client, alice: Member
 ) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
@@ -55,7 +55,7 @@ def test_without_worker_and_bot_it_is_degraded_and_still_takes_messages(
 
 
 @pytest.mark.usefixtures("all_well")
-def test_a_rejected_bot_token_makes_it_unready(client: FlaskClient, database: Engine) -> None:
+def test_a_rejected_bot_token_makes_it_unready(client: Client, database: Engine) -> None:
     execute(database, "UPDATE bot SET hold_reason = 'bot_rejected'")
     answer = client.get("/readyz")
     assert answer.status_code == 503
@@ -63,7 +63,7 @@ def test_a_rejected_bot_token_makes_it_unready(client: FlaskClient, database: En
     assert answer.json["parts"]["telegram"]["status"] == "failed"
 
 
-def test_metrics_count_and_gauge_without_names(client: FlaskClient, linked_alice: Member) -> None:
+def test_metrics_count_and_gauge_without_names(client: Client, linked_alice: Member) -> None:
     linked_alice.post("/v1/messages", {"text": "canary text"})
     answer = client.get("/metrics")
     assert answer.status_code == 200
@@ -84,7 +84,7 @@ def test_metrics_count_and_gauge_without_names(client: FlaskClient, linked_alice
     assert "alice" not in told
 
 
-def test_refused_credentials_are_counted_by_scheme(client: FlaskClient) -> None:
+def test_refused_credentials_are_counted_by_scheme(client: Client) -> None:
     def refused() -> float:
         found = re.search(
             r'gonets_auth_failures_total{scheme="bearer"} (\S+)',

@@ -5,13 +5,13 @@ from xml.etree import ElementTree
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from app.services import chats, limits, tokens
 from app.services.limits import Limit
 from app.services.people import TelegramPerson
 from tests.api.answers import assert_problem
+from tests.client import Client
 from tests.conftest import Clock, Member
 
 
@@ -132,7 +132,7 @@ def test_a_revoked_send_token_is_refused_at_once(alice: Member, bob: Member) -> 
 
 
 def test_there_are_a_hundred_send_tokens_at_most(
-    alice: Member, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    alice: Member, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "SEND_TOKENS_MAX", 2)
     for name in ("one", "two"):

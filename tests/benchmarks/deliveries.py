@@ -12,7 +12,8 @@ from celery import Celery
 
 from app.delivery import lanes
 from app.extensions import db
-from sandbox.client import Rates, wait_for
+from sandbox.client import wait_for
+from sandbox.limits import Rates
 from tests.benchmarks import load
 from tests.benchmarks.stage import Stage
 from tests.benchmarks.table import Row, in_turns, percentile, ratios
@@ -134,13 +135,14 @@ class _EmptyTask:
 
     def __init__(self, broker: str) -> None:
         self._celery = Celery(broker=broker.replace("unix://", "redis+socket://"))
-        self._notes = redis.Redis.from_url(broker)
+        self._notes = redis.Redis.from_url(broker, decode_responses=True)
 
     def way(self, number: int) -> float:
         """Milliseconds from publishing to running."""
         published = time.time()
         self._celery.send_task("empty", [number])
         ran = wait_for(lambda: self._notes.hget("empty-task-ran", str(number)), within=10)
+        assert isinstance(ran, str)
         return (float(ran) - published) * 1000
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from statistics import median
 
 from app.services import history
@@ -56,9 +57,7 @@ def histories(stage: Stage, long: int = 1_000_000) -> Iterator[Row]:
         "last page of 1,000": _pages(stage, short_one, 900),
     }
     for what, pages in cases.items():
-        ours, base = in_turns(
-            lambda pages=pages: _p50(web, pages), lambda: _p50(web, first[0]), TURNS
-        )
+        ours, base = in_turns(partial(_p50, web, pages), partial(_p50, web, first[0]), TURNS)
         name = f"GET `/v1/messages?limit=50`: {what}"
         yield Row("3", name, ours, base, ratios(ours, base), 1.3, False, "ms")
     web.kill()

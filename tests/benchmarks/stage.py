@@ -13,7 +13,8 @@ from app import config, create_app
 from app.services import sessions, tokens
 from app.services.people import Person, Visitor, person_of
 from embedded import Servers
-from sandbox.client import Rates, Sandbox
+from sandbox.client import Sandbox
+from sandbox.limits import Rates
 from tests.running import Running, migrate
 
 HERE = Visitor("127.0.0.1")

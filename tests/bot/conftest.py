@@ -12,8 +12,11 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from app.bot import handlers, poller
+from app.bot.lease import Lease
 from app.bot.poller import Poller
 from app.bot.replies import Reply
+from app.bot.sender import Sender
+from app.bot.updates import Event, Wrote
 from app.config import Settings
 from app.services import chats, history, tokens
 from app.services.history import Filter
@@ -127,14 +130,14 @@ def owner_of(app: Flask, user: User) -> str | None:
 
 
 @dataclass
-class Held:
+class Held(Lease):
     """A lease that is what the test says."""
 
     held: bool = True
 
 
 @dataclass
-class Heard:
+class Heard(Sender):
     """Takes the replies instead of sending them."""
 
     replies: list[Reply] = field(default_factory=list)
@@ -208,5 +211,11 @@ def said(number: int, words: str = "/status", user_id: int = 5) -> dict[str, Any
 def handled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts of the updates that the handlers were given, in their order."""
     texts: list[str] = []
-    monkeypatch.setattr(handlers, "handle", lambda event: texts.append(event.text) or [])
+
+    def handle(event: Event) -> list[Reply]:
+        assert isinstance(event, Wrote) and event.text is not None
+        texts.append(event.text)
+        return []
+
+    monkeypatch.setattr(handlers, "handle", handle)
     return texts

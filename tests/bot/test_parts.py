@@ -121,8 +121,8 @@ def test_a_waiting_thread_hears_of_a_new_task() -> None:
 
 
 def test_a_shape_has_keys_and_types_and_no_contents() -> None:
-    update = {"update_id": 1, "message": {"text": "secret", "ok": True, "x": None, "l": [{"a": 1}]}}
-    update["message"] |= {"secret key!": 1}
+    message = {"text": "secret", "ok": True, "x": None, "l": [{"a": 1}], "secret key!": 1}
+    update = {"update_id": 1, "message": message}
     assert updates.shape(update) == {
         "update_id": "int",
         "message": {"text": "str", "ok": "bool", "x": "NoneType", "l": [{"a": "int"}]},

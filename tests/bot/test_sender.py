@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from time import monotonic
 
 import pytest
 from flask import Flask
@@ -17,7 +18,7 @@ from app.services.people import TelegramPerson
 from app.telegram import ChatGone, Outcome, Sent, Wait, bot_api
 from sandbox.client import Sandbox, User, wait_for
 from sandbox.limits import Rates
-from tests.bot.conftest import LinkToken
+from tests.bot.conftest import Held, LinkToken
 from tests.conftest import MakeApp, Member
 
 pytestmark = pytest.mark.usefixtures("no_poller")
@@ -152,10 +153,6 @@ def test_neutral_words_are_throttled_and_ends_of_presses_are_not(
 # Notices
 
 
-class AlwaysHeld:
-    held = True
-
-
 @pytest.fixture
 def noticing(
     app: Flask,
@@ -174,7 +171,7 @@ def noticing(
         chats.link_by_token(link_token(alice), TelegramPerson(anna.id, language="en"))
         chats.link_by_token(link_token(alice), TelegramPerson(77))
     sending = make_sender()
-    Notices(app, sending, AlwaysHeld(), stop)
+    Notices(app, sending, Held(), stop)
     return sending
 
 
@@ -227,4 +224,4 @@ def test_a_notice_waits_as_long_as_telegram_says(app: Flask, database: Engine) -
     assert not notices._is_final(Wait(429, None, 30.0))
     assert notices._is_final(Sent(200, None, 1)) and notices._is_final(ChatGone(403, None))
     Notices._done(Notices.__new__(Notices), 1, waiting, Wait(429, None, 30.0))
-    assert 29 < waiting.due - notices.monotonic() <= 30
+    assert 29 < waiting.due - monotonic() <= 30

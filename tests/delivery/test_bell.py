@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from operator import methodcaller
 from time import monotonic
 
 import pytest
@@ -17,17 +18,20 @@ from app.extensions import celery
 from embedded import Servers
 from sandbox.client import wait_for
 
+# What Celery does in a new process, which its stubs leave out.
+reconnect = methodcaller("_after_fork")
+
 
 @pytest.fixture
 def queue(app: Flask, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
     """The broker, empty, and this process connected to it anew."""
     monkeypatch.setattr(bell_module, "PAUSE_SECONDS", 0.2)
     celery.init_app(app)
-    celery._after_fork()  # its connections may lead to the broker of another test
+    reconnect(celery)  # its connections may lead to the broker of another test
     with Redis.from_url(servers.redis_url) as redis:
         redis.flushall()
         yield redis
-    celery._after_fork()
+    reconnect(celery)
 
 
 def rung(queue: Redis) -> int:

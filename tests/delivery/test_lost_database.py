@@ -37,7 +37,8 @@ def test_a_record_whose_commit_was_lost_from_sight_is_repeated_without_effect(
     """The statement is carried out, and the connection lost before its answer."""
     message_id = anna.posts()
     turn = worker.claims()
-    real, lost = ledger.record, []
+    real = ledger.record
+    lost: list[Any] = []
 
     def record(connection: Any, *args: Any) -> Any:
         result = real(connection, *args)
@@ -59,7 +60,8 @@ def test_an_outcome_waits_for_the_database(
 ) -> None:
     message_id = anna.posts()
     turn = worker.claims()
-    real, failures = ledger.record, []
+    real = ledger.record
+    failures: list[int] = []
 
     def record(connection: Any, *args: Any) -> Any:
         if len(failures) < 3:

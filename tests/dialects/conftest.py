@@ -8,23 +8,22 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
-from werkzeug.test import TestResponse
 
 from app.dialects import DIALECTS, openapi
 from app.services import chats, messages
 from app.services.people import TelegramPerson
+from tests.client import Answer, Client, client_of
 from tests.conftest import MakeApp
 from tests.dialects.drivers import DRIVERS, Driver
 
 DOCUMENTS = {dialect.name: openapi.document(dialect) for dialect in DIALECTS}
 
 
-class ReadingClient(FlaskClient):
+class ReadingClient(Client):
     """A client that has read the documents: an answer that none of them shows is a failure."""
 
-    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+    def open(self, *args: Any, **kwargs: Any) -> Answer:
         answer = super().open(*args, **kwargs)
         for name, document in DOCUMENTS.items():
             if name not in self.application.blueprints:
@@ -34,7 +33,7 @@ class ReadingClient(FlaskClient):
         return answer
 
 
-def _operation(document: dict[str, Any], answer: TestResponse) -> dict[str, Any] | None:
+def _operation(document: dict[str, Any], answer: Answer) -> dict[str, Any] | None:
     """What a document says of the request that got this answer, if it is one of its own."""
     for path, item in document["paths"].items():
         if path.rstrip("/") == answer.request.path.rstrip("/"):
@@ -43,7 +42,7 @@ def _operation(document: dict[str, Any], answer: TestResponse) -> dict[str, Any]
     return None
 
 
-def _check(answer: TestResponse, operation: dict[str, Any], document: dict[str, Any]) -> None:
+def _check(answer: Answer, operation: dict[str, Any], document: dict[str, Any]) -> None:
     responses = operation["responses"]
     status = answer.status_code
     told = responses.get(str(status)) or responses.get(f"{status // 100}XX")
@@ -65,7 +64,7 @@ def make_app(make_app: MakeApp) -> Iterator[MakeApp]:
 
     yield make
     for app in made:
-        app.test_client_class = None
+        app.test_client_class = Client
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def telegram(app: Flask) -> Telegram:
 @pytest.fixture(params=DRIVERS, ids=lambda driver: driver.name)
 def driver(request: pytest.FixtureRequest, app: Flask) -> Driver:
     """Anna, who is nobody yet, at each dialect in turn."""
-    made: Driver = request.param(app.test_client(use_cookies=False))
+    made: Driver = request.param(client_of(app, use_cookies=False))
     return made
 
 

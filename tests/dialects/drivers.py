@@ -9,11 +9,10 @@ from base64 import b64encode
 from typing import Any, ClassVar, Protocol
 
 from flask import Response
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from app.dialects import DIALECTS
 from app.dialects.contract import Dialect, Operation
+from tests.client import Answer, Client
 
 PASSWORD = "correct horse battery"
 
@@ -34,7 +33,7 @@ class Driver:
     text_field: ClassVar[str] = "text"
     username_field: ClassVar[str] = "username"
 
-    def __init__(self, client: FlaskClient, username: str = "anna", password: str = PASSWORD):
+    def __init__(self, client: Client, username: str = "anna", password: str = PASSWORD):
         self.client = client
         self.username = username
         self.password = password
@@ -46,10 +45,10 @@ class Driver:
     def dialect(self) -> Dialect:
         return next(dialect for dialect in DIALECTS if dialect.name == self.name)
 
-    def post(self, path: str, **body: Any) -> TestResponse:
+    def post(self, path: str, **body: Any) -> Answer:
         return self.post_as(self.headers, path, body)
 
-    def post_as(self, headers: dict[str, str], path: str, body: dict[str, Any]) -> TestResponse:
+    def post_as(self, headers: dict[str, str], path: str, body: dict[str, Any]) -> Answer:
         # By escapes, so that a lone surrogate can be sent, too.
         raw = json.dumps(self.extra | body)
         return self.client.post(path, data=raw, content_type="application/json", headers=headers)
@@ -57,7 +56,7 @@ class Driver:
     def get(self, path: str) -> Any:
         return self.client.get(path, headers=self.headers).json
 
-    def is_failure(self, answer: Response | TestResponse) -> bool:
+    def is_failure(self, answer: Response) -> bool:
         """Whether the answer has this dialect's shape of a failure: texts by field, or `detail`."""
         body = answer.json
         if not isinstance(body, dict) or answer.mimetype != "application/json":
@@ -69,10 +68,10 @@ class Driver:
             for texts in body.values()
         )
 
-    def register(self) -> TestResponse:
+    def register(self) -> Answer:
         raise NotImplementedError
 
-    def sign_in(self) -> TestResponse:
+    def sign_in(self) -> Answer:
         raise NotImplementedError
 
     def bear(self, credential: str) -> None:
@@ -82,7 +81,7 @@ class Driver:
     def link(self, chat: Messenger) -> None:
         raise NotImplementedError
 
-    def send(self, text: str) -> TestResponse:
+    def send(self, text: str) -> Answer:
         raise NotImplementedError
 
     def sent(self) -> list[str]:
@@ -94,11 +93,11 @@ class MessageSender(Driver):
     name = "message_sender"
     text_field = "message"
 
-    def register(self) -> TestResponse:
+    def register(self) -> Answer:
         fields = {"username": self.username, "password": self.password}
         return self.post("/api/v1/auth/users/", first_name=self.username, **fields)
 
-    def sign_in(self) -> TestResponse:
+    def sign_in(self) -> Answer:
         fields = {"username": self.username, "password": self.password}
         answer = self.post("/api/v1/auth/jwt/create/", **fields)
         self.bear(answer.json.get("access", ""))
@@ -110,7 +109,7 @@ class MessageSender(Driver):
     def link(self, chat: Messenger) -> None:
         chat.sends_token(self.get("/api/v1/get_telegram_token/")["telegram_token"])
 
-    def send(self, text: str) -> TestResponse:
+    def send(self, text: str) -> Answer:
         return self.post("/api/v1/message/", message=text)
 
     def sent(self) -> list[str]:
@@ -122,13 +121,13 @@ class DjangoBot(Driver):
     username_field = "login"
     bot_token = "none yet"
 
-    def is_failure(self, answer: Response | TestResponse) -> bool:
+    def is_failure(self, answer: Response) -> bool:
         return _has_one_text(answer, "answer")
 
-    def register(self) -> TestResponse:
+    def register(self) -> Answer:
         return self.post("/api/user/", name="Anna", login=self.username, psw=self.password)
 
-    def sign_in(self) -> TestResponse:
+    def sign_in(self) -> Answer:
         answer = self.post("/api/auth/", login=self.username, psw=self.password)
         self.bear(answer.json.get("access_token", ""))
         return answer
@@ -140,7 +139,7 @@ class DjangoBot(Driver):
         answer = self.post("/api/cabinet/", code=chat.asks_for_code())
         self.bot_token = answer.json["bot_token"]
 
-    def send(self, text: str) -> TestResponse:
+    def send(self, text: str) -> Answer:
         body = {"text": text, "type": "Text", "bot_token": self.bot_token}
         return self.post_as({}, "/api/send_message", body)
 
@@ -151,10 +150,10 @@ class DjangoBot(Driver):
 class FactoryApp(Driver):
     name = "factoryapp"
 
-    def register(self) -> TestResponse:
+    def register(self) -> Answer:
         return self.post("/api/users/register/", username=self.username, password=self.password)
 
-    def sign_in(self) -> TestResponse:
+    def sign_in(self) -> Answer:
         answer = self.post("/auth/token/", username=self.username, password=self.password)
         self.bear(answer.json.get("access", ""))
         return answer
@@ -165,7 +164,7 @@ class FactoryApp(Driver):
     def link(self, chat: Messenger) -> None:
         chat.sends_token(self.get("/api/users/get-telegram-token/")["telegram_token"])
 
-    def send(self, text: str) -> TestResponse:
+    def send(self, text: str) -> Answer:
         return self.post("/api/messages/", text=text)
 
     def sent(self) -> list[str]:
@@ -176,13 +175,13 @@ class JwtMessage(Driver):
     name = "jwt_message"
     username_field = "name"
 
-    def is_failure(self, answer: Response | TestResponse) -> bool:
+    def is_failure(self, answer: Response) -> bool:
         return _has_one_text(answer, "status")
 
-    def register(self) -> TestResponse:
+    def register(self) -> Answer:
         return self.post("/signup/", name=self.username, password=self.password)
 
-    def sign_in(self) -> TestResponse:
+    def sign_in(self) -> Answer:
         answer = self.post("/login/", name=self.username, password=self.password)
         self.bear(answer.json.get("token", ""))
         return answer
@@ -195,7 +194,7 @@ class JwtMessage(Driver):
         bearer = {"Authorization": f"Bearer {self.headers['token']}"}
         chat.sends_token(self.client.get("/v1/tokens/link", headers=bearer).json["token"])
 
-    def send(self, text: str) -> TestResponse:
+    def send(self, text: str) -> Answer:
         return self.post("/message/", name=self.username, text=text)
 
     def sent(self) -> list[str]:
@@ -207,11 +206,11 @@ class TelegramTask(Driver):
     name = "telegram_task"
     text_field = "content"
 
-    def register(self) -> TestResponse:
+    def register(self) -> Answer:
         twice = {"password": self.password, "password_repeat": self.password}
         return self.post("/users/signup", username=self.username, **twice)
 
-    def sign_in(self) -> TestResponse:
+    def sign_in(self) -> Answer:
         answer = self.post("/users/login", username=self.username, password=self.password)
         self.bear(self.password)
         return answer
@@ -224,7 +223,7 @@ class TelegramTask(Driver):
         code = {"verification_code": chat.asks_for_code()}
         self.client.patch("/bot/verify/", json=code, headers=self.headers)
 
-    def send(self, text: str) -> TestResponse:
+    def send(self, text: str) -> Answer:
         return self.post("/message/sent", content=text)
 
     def sent(self) -> list[str]:
@@ -243,7 +242,7 @@ DRIVERS: tuple[type[Driver], ...] = (
 OPERATIONS = [(dialect, operation) for dialect in DIALECTS for operation in dialect.operations]
 
 
-def driver_for(operation: Operation, client: FlaskClient) -> Driver:
+def driver_for(operation: Operation, client: Client) -> Driver:
     """Anna at the dialect that has this operation."""
     name = next(dialect.name for dialect, own in OPERATIONS if own is operation)
     return next(driver for driver in DRIVERS if driver.name == name)(client)
@@ -254,6 +253,8 @@ def both_forms(path: str) -> tuple[str, str]:
     return path.rstrip("/"), path.rstrip("/") + "/"
 
 
-def _has_one_text(answer: Response | TestResponse, key: str) -> bool:
+def _has_one_text(answer: Response, key: str) -> bool:
     body = answer.json
-    return answer.mimetype == "application/json" and list(body) == [key] and bool(body[key])
+    if not isinstance(body, dict) or answer.mimetype != "application/json":
+        return False
+    return list(body) == [key] and bool(body[key])

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from string import Template
 from typing import Any
 
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from tests.client import Answer, Client
 
 Values = dict[str, Any]
 Step = Callable[[Values], None]
@@ -64,9 +63,12 @@ class Example:
     auth: tuple[str, str] | None = None
 
 
+Story = Sequence[Example | Step]
+
+
 def replay(
-    client: FlaskClient,
-    examples: Sequence[Example | Step],
+    client: Client,
+    examples: Story,
     *,
     slash: bool | None = None,
     form: bool = False,
@@ -92,8 +94,8 @@ def replay(
 
 
 def _send(
-    client: FlaskClient, example: Example, values: Values, slash: bool | None, form: bool
-) -> TestResponse:
+    client: Client, example: Example, values: Values, slash: bool | None, form: bool
+) -> Answer:
     method, _, target = example.request.partition(" ")
     path, mark, query = target.partition("?")
     if slash is not None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
-from werkzeug.test import TestResponse
 
 from app.dialects.contract import Operation
+from tests.client import Answer, client_of
 from tests.dialects.conftest import Telegram
 from tests.dialects.drivers import OPERATIONS, DjangoBot, Driver, driver_for
 
@@ -52,7 +52,7 @@ def signed_in(app: Flask, telegram: Telegram) -> Callable[[Operation], Driver]:
     """Anna, signed in at the dialect of an operation."""
 
     def sign_in(operation: Operation) -> Driver:
-        driver = driver_for(operation, app.test_client(use_cookies=False))
+        driver = driver_for(operation, client_of(app, use_cookies=False))
         driver.register()
         driver.sign_in()
         if isinstance(driver, DjangoBot):
@@ -133,11 +133,11 @@ BAD_TYPES = (
 
 
 @pytest.fixture
-def send_raw(anna: Driver) -> Callable[..., TestResponse]:
+def send_raw(anna: Driver) -> Callable[..., Answer]:
     """Sends raw bytes to an address of the dialect that reads a body and asks for a credential."""
     operation = next(o for o in anna.dialect.operations if o.body and o.known_by)
 
-    def send(data: bytes, content_type: str = "application/json", **headers: str) -> TestResponse:
+    def send(data: bytes, content_type: str = "application/json", **headers: str) -> Answer:
         return anna.client.open(
             operation.path,
             method=operation.method,
@@ -150,7 +150,7 @@ def send_raw(anna: Driver) -> Callable[..., TestResponse]:
 
 
 def test_a_body_that_cannot_be_read_is_refused(
-    anna: Driver, send_raw: Callable[..., TestResponse]
+    anna: Driver, send_raw: Callable[..., Answer]
 ) -> None:
     for bad, data in BAD_BODIES.items():
         answer = send_raw(data)
@@ -158,9 +158,7 @@ def test_a_body_that_cannot_be_read_is_refused(
         assert anna.is_failure(answer)
 
 
-def test_another_content_type_is_refused(
-    anna: Driver, send_raw: Callable[..., TestResponse]
-) -> None:
+def test_another_content_type_is_refused(anna: Driver, send_raw: Callable[..., Answer]) -> None:
     for kind in BAD_TYPES:
         answer = send_raw(b'{"text": "x"}', kind)
         assert answer.status_code == 415, kind
@@ -168,9 +166,7 @@ def test_another_content_type_is_refused(
     assert send_raw(b'{"text": "x"}', **{"Content-Encoding": "gzip"}).status_code == 415
 
 
-def test_a_body_that_is_too_large_is_refused(
-    anna: Driver, send_raw: Callable[..., TestResponse]
-) -> None:
+def test_a_body_that_is_too_large_is_refused(anna: Driver, send_raw: Callable[..., Answer]) -> None:
     answer = send_raw(b'{"text": "' + b"x" * 300_000 + b'"}')
     assert answer.status_code == 413
     assert anna.is_failure(answer)

@@ -5,6 +5,8 @@ import pytest
 from flask import Flask
 
 from app.services import accounts
+from app.services.people import Visitor
+from tests.client import client_of
 from tests.conftest import Clock
 from tests.dialects.drivers import (
     DRIVERS,
@@ -18,7 +20,7 @@ from tests.dialects.drivers import (
 
 
 def test_one_counter_of_wrong_passwords_serves_them_all(app: Flask) -> None:
-    client = app.test_client(use_cookies=False)
+    client = client_of(app, use_cookies=False)
     DRIVERS[0](client).register()
     guessers = [make(client, password="not this one") for make in DRIVERS] * 2
     assert {guesser.sign_in().status_code for guesser in guessers} == {401}
@@ -49,7 +51,7 @@ PUBLIC = {
 
 
 def test_what_is_private_is_refused_without_a_credential(app: Flask) -> None:
-    client = app.test_client(use_cookies=False)
+    client = client_of(app, use_cookies=False)
     for _, operation in OPERATIONS:
         if operation.path in PUBLIC or (operation.method, operation.path) == ("POST", "/api/user/"):
             continue
@@ -79,7 +81,7 @@ def test_a_bad_credential_is_refused(driver: Driver) -> None:
 def test_an_expired_access_token_is_refused(
     app: Flask, stopped_clock: Clock, make: type[Driver]
 ) -> None:
-    driver = make(app.test_client(use_cookies=False))
+    driver = make(client_of(app, use_cookies=False))
     stopped_clock.advance(hours=-25)
     driver.register()
     driver.sign_in()
@@ -102,7 +104,7 @@ def test_an_expired_access_token_is_refused(
 def test_access_tokens_live_as_long_as_in_the_original(
     app: Flask, make: type[Driver], seconds: int
 ) -> None:
-    driver = make(app.test_client(use_cookies=False))
+    driver = make(client_of(app, use_cookies=False))
     driver.register()
     answer = driver.sign_in().json
     token = answer.get("access") or answer.get("access_token") or answer["token"]
@@ -122,10 +124,8 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(driver: Driver
 
 def test_a_disabled_account_is_nobody(anna: Driver, app: Flask) -> None:
     with app.app_context():
-        admin = accounts.register(
-            accounts.Registration("boss", PASSWORD), accounts.Visitor(), is_admin=True
-        )
-        accounts.disable(admin, accounts.find("anna").id, accounts.Visitor())
+        admin = accounts.register(accounts.Registration("boss", PASSWORD), Visitor(), is_admin=True)
+        accounts.disable(admin, accounts.find("anna").id, Visitor())
     for answer in (anna.send("x"), anna.sign_in()):
         assert answer.status_code == 401
         assert anna.is_failure(answer)

@@ -2,10 +2,10 @@
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
+from tests.client import Client
 from tests.dialects.conftest import Telegram
-from tests.dialects.recorded import JWT, MOMENT, Example, Like, Step, Values, replay
+from tests.dialects.recorded import JWT, MOMENT, Example, Like, Step, Story, Values, replay
 
 BOT_TOKEN = Like(r"[0-9A-Za-z]{25}")
 USER = '{"name": "Fedor", "login": "FedXL", "psw": "password1234"}'
@@ -65,15 +65,15 @@ def ask_code(telegram: Telegram) -> Step:
 @pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
 @pytest.mark.parametrize("slash", [True, False], ids=["slash", "no slash"])
 def test_every_documented_request_gets_the_documented_answer(
-    client: FlaskClient, ask_code: Step, slash: bool, form: bool
+    client: Client, ask_code: Step, slash: bool, form: bool
 ) -> None:
     told = history("some and again text", "some another text", "some text")
     sends = [send(text) for text in ("some text", "some another text", "some and again text")]
-    story = [REGISTER, SIGN_IN, ask_code, LINK, *sends, told, CHANGE, told, DELETE]
+    story: Story = [REGISTER, SIGN_IN, ask_code, LINK, *sends, told, CHANGE, told, DELETE]
     replay(client, story, slash=slash, form=form)
 
 
-def test_a_code_that_is_wrong_links_nothing_and_makes_no_token(client: FlaskClient) -> None:
+def test_a_code_that_is_wrong_links_nothing_and_makes_no_token(client: Client) -> None:
     wrong = Example(
         "POST /api/cabinet/",
         '{"code": "0001"}',
@@ -88,7 +88,7 @@ def test_a_code_that_is_wrong_links_nothing_and_makes_no_token(client: FlaskClie
 
 
 def test_a_new_code_from_ones_own_chat_replaces_the_bot_token(
-    client: FlaskClient, ask_code: Step
+    client: Client, ask_code: Step
 ) -> None:
     first = replay(client, [REGISTER, SIGN_IN, ask_code, LINK, send("one")])
     body = {"text": "two", "type": "Text", "bot_token": first["bot_token"]}
@@ -100,9 +100,7 @@ def test_a_new_code_from_ones_own_chat_replaces_the_bot_token(
     assert (answer.status_code, answer.json) == (401, {"answer": "invalid token"})
 
 
-def test_a_chat_of_somebody_elses_is_not_taken_by_its_code(
-    client: FlaskClient, ask_code: Step
-) -> None:
+def test_a_chat_of_somebody_elses_is_not_taken_by_its_code(client: Client, ask_code: Step) -> None:
     replay(client, [REGISTER, SIGN_IN, ask_code, LINK])
     client.post("/api/user", json={"login": "eve", "psw": "password1234"})
     eve = client.post("/api/auth", json={"login": "eve", "psw": "password1234"}).json
@@ -118,7 +116,7 @@ def test_a_chat_of_somebody_elses_is_not_taken_by_its_code(
 
 
 @pytest.mark.parametrize("kind", ["Document", "File", "text", "Текст"])
-def test_only_text_can_be_sent(client: FlaskClient, ask_code: Step, kind: str) -> None:
+def test_only_text_can_be_sent(client: Client, ask_code: Step, kind: str) -> None:
     token = replay(client, [REGISTER, SIGN_IN, ask_code, LINK])["bot_token"]
     answer = client.post("/api/send_message", json={"text": "x", "type": kind, "bot_token": token})
     assert (answer.status_code, answer.json) == (400, {"answer": "type: Only Text can be sent."})
@@ -129,7 +127,7 @@ def test_only_text_can_be_sent(client: FlaskClient, ask_code: Step, kind: str) -
     [{}, {"bot_token": None}, {"bot_token": 25}, {"bot_token": ""}, {"bot_token": "x" * 25}],
 )
 def test_without_a_bot_token_that_works_nothing_is_sent(
-    client: FlaskClient, token: dict[str, object]
+    client: Client, token: dict[str, object]
 ) -> None:
     answer = client.post("/api/send_message/", json={"text": "x", "type": "Text"} | token)
     assert answer.status_code == 401
@@ -137,7 +135,7 @@ def test_without_a_bot_token_that_works_nothing_is_sent(
 
 
 def test_an_access_token_does_not_send_and_a_bot_token_does_not_read(
-    client: FlaskClient, ask_code: Step
+    client: Client, ask_code: Step
 ) -> None:
     values = replay(client, [REGISTER, SIGN_IN, ask_code, LINK])
     body = {"text": "x", "type": "Text", "bot_token": values["access_token"]}
@@ -146,7 +144,7 @@ def test_an_access_token_does_not_send_and_a_bot_token_does_not_read(
     assert client.get("/api/cabinet", headers=headers).status_code == 401
 
 
-def test_put_changes_name_and_password_and_ends_the_other_sessions(client: FlaskClient) -> None:
+def test_put_changes_name_and_password_and_ends_the_other_sessions(client: Client) -> None:
     other = replay(client, [REGISTER, SIGN_IN])["access_token"]
     values = replay(client, [SIGN_IN])
     own = {"Authorization": f"Bearer {values['access_token']}"}
@@ -161,7 +159,7 @@ def test_put_changes_name_and_password_and_ends_the_other_sessions(client: Flask
     assert client.post("/api/auth", json=sign_in | {"psw": "a new password"}).status_code == 200
 
 
-def test_put_with_a_bad_password_changes_no_name_either(client: FlaskClient) -> None:
+def test_put_with_a_bad_password_changes_no_name_either(client: Client) -> None:
     values = replay(client, [REGISTER, SIGN_IN])
     own = {"Authorization": f"Bearer {values['access_token']}"}
     body = {"name": "Фёдор", "login": "FedXL", "psw": "short"}
@@ -172,7 +170,7 @@ def test_put_with_a_bad_password_changes_no_name_either(client: FlaskClient) -> 
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_nobody_changes_or_deletes_another_login(client: FlaskClient, method: str) -> None:
+def test_nobody_changes_or_deletes_another_login(client: Client, method: str) -> None:
     values = replay(client, [REGISTER, SIGN_IN])
     client.post("/api/user", json={"login": "victim", "psw": "password1234"})
     own = {"Authorization": f"Bearer {values['access_token']}"}
@@ -183,7 +181,7 @@ def test_nobody_changes_or_deletes_another_login(client: FlaskClient, method: st
 
 
 def test_delete_wants_the_right_password_and_then_leaves_nothing_that_works(
-    client: FlaskClient, ask_code: Step
+    client: Client, ask_code: Step
 ) -> None:
     values = replay(client, [REGISTER, SIGN_IN, ask_code, LINK])
     own = {"Authorization": f"Bearer {values['access_token']}"}
@@ -198,7 +196,7 @@ def test_delete_wants_the_right_password_and_then_leaves_nothing_that_works(
     assert client.post("/api/auth", json=sign_in).status_code == 401
 
 
-def test_the_login_is_used_up_as_the_original_says(client: FlaskClient) -> None:
+def test_the_login_is_used_up_as_the_original_says(client: Client) -> None:
     replay(
         client,
         [
@@ -214,7 +212,7 @@ def test_the_login_is_used_up_as_the_original_says(client: FlaskClient) -> None:
     )
 
 
-def test_the_history_is_whole_or_in_pages(app: Flask, client: FlaskClient, ask_code: Step) -> None:
+def test_the_history_is_whole_or_in_pages(app: Flask, client: Client, ask_code: Step) -> None:
     sends = [send(f"m{n}") for n in range(12)]
     values = replay(client, [REGISTER, SIGN_IN, ask_code, LINK, *sends])
     own = {"Authorization": f"Bearer {values['access_token']}"}
@@ -227,7 +225,7 @@ def test_the_history_is_whole_or_in_pages(app: Flask, client: FlaskClient, ask_c
     )
 
 
-def test_swagger_stands_at_the_documented_address(client: FlaskClient) -> None:
+def test_swagger_stands_at_the_documented_address(client: Client) -> None:
     for path in ("/api/", "/api"):
         page = client.get(path)
         assert page.status_code == 200

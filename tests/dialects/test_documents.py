@@ -5,11 +5,11 @@ import json
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
 from app.config import DIALECT_NAMES
 from app.dialects import DIALECTS
+from tests.client import Client, client_of
 from tests.conftest import MakeApp
 from tests.dialects.conftest import DOCUMENTS
 from tests.dialects.drivers import DRIVERS, OPERATIONS
@@ -24,19 +24,19 @@ def test_the_list_of_dialects_is_that_of_the_settings() -> None:
 def test_each_dialect_can_stand_alone(make_app: MakeApp, name: str) -> None:
     app = make_app(DIALECTS=name)
     for dialect, operation in OPERATIONS:
-        answer = app.test_client().open(operation.path, method=operation.method, json={})
+        answer = client_of(app).open(operation.path, method=operation.method, json={})
         assert (answer.status_code == 404) == (dialect.name != name), operation.path
-    assert app.test_client().get(f"/openapi/{name}.json").status_code == 200
+    assert client_of(app).get(f"/openapi/{name}.json").status_code == 200
 
 
 def test_none_of_them_stands_where_the_settings_say_none(make_app: MakeApp) -> None:
-    client = make_app(DIALECTS="none").test_client()
+    client = client_of(make_app(DIALECTS="none"))
     for _, operation in OPERATIONS:
         assert client.open(operation.path, method=operation.method, json={}).status_code == 404
 
 
 @pytest.mark.parametrize("name", DIALECT_NAMES)
-def test_each_has_a_valid_openapi_document_of_its_own(client: FlaskClient, name: str) -> None:
+def test_each_has_a_valid_openapi_document_of_its_own(client: Client, name: str) -> None:
     document = client.get(f"/openapi/{name}.json").json
     assert document["openapi"].startswith("3.1")
     assert document == json.loads(json.dumps(DOCUMENTS[name]))

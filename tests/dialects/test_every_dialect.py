@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from sandbox.client import Sandbox, User, wait_for
+from tests.client import client_of
 from tests.dialects.conftest import Telegram
 from tests.dialects.drivers import DRIVERS, PASSWORD, Driver
 from tests.running import Running
@@ -54,7 +55,7 @@ def test_a_message_arrives_in_the_right_chat_and_in_no_other(
     running.worker()
     people = {}
     for make in DRIVERS:
-        driver = make(app.test_client(use_cookies=False), f"user_of_{make.name}")
+        driver = make(client_of(app, use_cookies=False), f"user_of_{make.name}")
         people[make.name] = (driver, sandbox.user(make.name, language_code="ru"))
         driver.register()
         driver.sign_in()
@@ -85,9 +86,9 @@ def delivered(user: User, count: int) -> list[str]:
 def test_who_registered_in_one_signs_in_in_every_other_and_all_histories_agree(
     app: Flask, telegram: Telegram, home: type[Driver]
 ) -> None:
-    assert home(app.test_client(use_cookies=False)).register().status_code == 201
+    assert home(client_of(app, use_cookies=False)).register().status_code == 201
     sent: list[str] = []
-    everywhere = [make(app.test_client(use_cookies=False)) for make in DRIVERS]
+    everywhere = [make(client_of(app, use_cookies=False)) for make in DRIVERS]
     for there in everywhere:
         assert there.sign_in().status_code == 200, there.name
         there.link(telegram)
@@ -95,7 +96,7 @@ def test_who_registered_in_one_signs_in_in_every_other_and_all_histories_agree(
         assert there.send(sent[0]).status_code in (200, 201)
     for there in everywhere:
         assert there.sent() == sent, there.name
-    own = app.test_client(use_cookies=False)
+    own = client_of(app, use_cookies=False)
     login = own.post("/v1/auth/login", json={"username": "anna", "password": PASSWORD}).json
     history = own.get("/v1/messages", headers={"Authorization": f"Bearer {login['access']}"}).json
     assert [message["text"] for message in history["items"]] == sent
@@ -103,7 +104,7 @@ def test_who_registered_in_one_signs_in_in_every_other_and_all_histories_agree(
 
 @pytest.mark.parametrize("first", DRIVERS, ids=lambda driver: driver.name)
 def test_a_username_taken_in_one_is_taken_in_every_other(app: Flask, first: type[Driver]) -> None:
-    client = app.test_client(use_cookies=False)
+    client = client_of(app, use_cookies=False)
     first(client, "FedXL").register()
     for second in DRIVERS:
         twin = second(client, "fedxl")

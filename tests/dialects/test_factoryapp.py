@@ -1,11 +1,11 @@
 """Dialect 3 by its document: FactoryApp's README, example by example."""
 
 import pytest
-from flask.testing import FlaskClient
 
+from tests.client import Client, client_of
 from tests.conftest import MakeApp
 from tests.dialects.conftest import Telegram
-from tests.dialects.recorded import HEX64, JWT, MOMENT, NUMBER, Example, Values, replay
+from tests.dialects.recorded import HEX64, JWT, MOMENT, NUMBER, Example, Story, Values, replay
 
 CREDENTIALS = '{"username": "желаемое_имя_пользователя", "password": "желаемый_пароль"}'
 WITH_ACCESS = {"Authorization": "Bearer $access"}
@@ -43,18 +43,16 @@ LIST = Example("GET /api/messages/", None, 200, [MESSAGE, MESSAGE], WITH_ACCESS)
 @pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
 @pytest.mark.parametrize("slash", [True, False], ids=["slash", "no slash"])
 def test_every_documented_request_gets_the_documented_answer(
-    client: FlaskClient, telegram: Telegram, slash: bool, form: bool
+    client: Client, telegram: Telegram, slash: bool, form: bool
 ) -> None:
     def link(values: Values) -> None:
         assert telegram.sends_token(values["telegram_token"]) == "желаемое_имя_пользователя"
 
-    story = [REGISTER, SIGN_IN, REFRESH, GET_TOKEN, link, LIST_USERS, SEND, SEND, LIST]
+    story: Story = [REGISTER, SIGN_IN, REFRESH, GET_TOKEN, link, LIST_USERS, SEND, SEND, LIST]
     replay(client, story, slash=slash, form=form)
 
 
-def test_the_history_has_both_directions_oldest_first(
-    client: FlaskClient, telegram: Telegram
-) -> None:
+def test_the_history_has_both_directions_oldest_first(client: Client, telegram: Telegram) -> None:
     def link_and_write(values: Values) -> None:
         telegram.sends_token(values["telegram_token"])
         telegram.writes("а это я пишу боту")
@@ -70,7 +68,7 @@ def test_the_history_has_both_directions_oldest_first(
 
 
 def test_the_list_of_users_has_ids_and_names_only_and_pages(
-    client: FlaskClient, telegram: Telegram
+    client: Client, telegram: Telegram
 ) -> None:
     def link(values: Values) -> None:
         telegram.sends_token(values["telegram_token"])
@@ -88,14 +86,14 @@ def test_the_list_of_users_has_ids_and_names_only_and_pages(
 
 
 def test_the_list_of_users_is_for_admins_where_the_setting_says_so(make_app: MakeApp) -> None:
-    client = make_app(USER_DIRECTORY="admins").test_client()
+    client = client_of(make_app(USER_DIRECTORY="admins"))
     access = replay(client, [REGISTER, SIGN_IN])["access"]
     answer = client.get("/api/users/", headers={"Authorization": f"Bearer {access}"})
     assert answer.status_code == 403
     assert answer.json == {"detail": "У вас нет прав для выполнения этой операции."}
 
 
-def test_nobody_registers_with_anothers_chat(client: FlaskClient) -> None:
+def test_nobody_registers_with_anothers_chat(client: Client) -> None:
     with_chat = Example(
         REGISTER.request, CREDENTIALS[:-1] + ', "telegram_chat_id": 7001}', 201, REGISTER.answer
     )
@@ -133,12 +131,12 @@ def test_nobody_registers_with_anothers_chat(client: FlaskClient) -> None:
     ],
 )
 def test_failures_are_worded_in_russian(
-    client: FlaskClient, request_line: str, body: str | None, status: int, answer: object
+    client: Client, request_line: str, body: str | None, status: int, answer: object
 ) -> None:
     replay(client, [REGISTER, Example(request_line, body, status, answer)])
 
 
-def test_a_refresh_token_that_rotates_is_not_lost(client: FlaskClient) -> None:
+def test_a_refresh_token_that_rotates_is_not_lost(client: Client) -> None:
     """One of the product's own sessions, refreshed here: its successor comes with the answer."""
     replay(client, [REGISTER])
     login = {"username": "желаемое_имя_пользователя", "password": "желаемый_пароль"}

@@ -6,6 +6,7 @@ from flask import Flask
 from app import errors
 from app.errors import ServiceError
 from app.services import messages
+from tests.client import client_of
 from tests.conftest import MakeApp
 from tests.dialects.conftest import Telegram
 from tests.dialects.drivers import OPERATIONS, Driver, both_forms, driver_for
@@ -23,7 +24,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "FOO")
 
 
 def test_a_wrong_method_is_told_which_are_right(app: Flask) -> None:
-    client = app.test_client(use_cookies=False)
+    client = client_of(app, use_cookies=False)
     for _, operation in OPERATIONS:
         driver = driver_for(operation, client)
         for path in both_forms(operation.path):
@@ -36,7 +37,7 @@ def test_a_wrong_method_is_told_which_are_right(app: Flask) -> None:
 
 
 def test_no_address_is_ever_redirected(app: Flask) -> None:
-    client = app.test_client(use_cookies=False)
+    client = client_of(app, use_cookies=False)
     for _, operation in OPERATIONS:
         for path in both_forms(operation.path):
             assert client.open(path, method=operation.method, json={}).status_code // 100 != 3
@@ -44,7 +45,7 @@ def test_no_address_is_ever_redirected(app: Flask) -> None:
 
 def test_a_used_up_quota_is_told(make_app: MakeApp, driver: Driver) -> None:
     app = make_app(MESSAGES_PER_DAY="1")
-    anna = type(driver)(app.test_client(use_cookies=False))
+    anna = type(driver)(client_of(app, use_cookies=False))
     anna.register()
     anna.sign_in()
     anna.link(Telegram(app))
@@ -56,7 +57,7 @@ def test_a_used_up_quota_is_told(make_app: MakeApp, driver: Driver) -> None:
 
 
 def test_a_closed_registration_is_told(make_app: MakeApp, driver: Driver) -> None:
-    anna = type(driver)(make_app(REGISTRATION="closed").test_client())
+    anna = type(driver)(client_of(make_app(REGISTRATION="closed")))
     answer = anna.register()
     assert answer.status_code == 403
     assert anna.is_failure(answer)
@@ -64,7 +65,7 @@ def test_a_closed_registration_is_told(make_app: MakeApp, driver: Driver) -> Non
 
 def test_a_database_that_is_away_is_a_503(make_app: MakeApp, driver: Driver) -> None:
     app = make_app(DATABASE_URL="postgresql://gonets@127.0.0.1:1/none")
-    anna = type(driver)(app.test_client(use_cookies=False))
+    anna = type(driver)(client_of(app, use_cookies=False))
     for answer in (anna.register(), anna.sign_in()):
         assert answer.status_code == 503
         assert anna.is_failure(answer)

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from flask.testing import FlaskClient
 
+from tests.client import Client, client_of
 from tests.conftest import MakeApp
 from tests.dialects.recorded import JWT, Example, replay
 
@@ -33,18 +33,18 @@ FIVE = {str(n): "some_text" for n in (5, 4, 3, 2, 1)}
 def test_every_documented_request_gets_the_documented_answer(
     app: object, make_app: MakeApp, slash: bool
 ) -> None:
-    without_cookies = make_app().test_client(use_cookies=False)
+    without_cookies = client_of(make_app(), use_cookies=False)
     story = [SIGN_UP, LOG_IN, *[send()] * 6, last("last 5", FIVE), LOG_OUT]
     replay(without_cookies, story, slash=slash)
 
 
-def test_the_cookie_alone_is_enough(client: FlaskClient) -> None:
+def test_the_cookie_alone_is_enough(client: Client) -> None:
     replay(client, [SIGN_UP, LOG_IN, send(headers={}), LOG_OUT])
     answer = client.post("/message/", json={"name": "some_name", "text": "x"})
     assert answer.status_code == 401
 
 
-def test_logging_out_ends_the_session_of_the_token(client: FlaskClient) -> None:
+def test_logging_out_ends_the_session_of_the_token(client: Client) -> None:
     token = replay(client, [SIGN_UP, LOG_IN, LOG_OUT])["token"]
     answer = client.post(
         "/message/", json={"name": "some_name", "text": "x"}, headers={"token": token}
@@ -53,7 +53,7 @@ def test_logging_out_ends_the_session_of_the_token(client: FlaskClient) -> None:
     assert list(answer.json) == ["status"]
 
 
-def test_logging_out_without_a_session_is_no_failure(client: FlaskClient) -> None:
+def test_logging_out_without_a_session_is_no_failure(client: Client) -> None:
     replay(client, [LOG_OUT, LOG_OUT])
     client.set_cookie("token", "rubbish")
     replay(client, [LOG_OUT])
@@ -64,7 +64,7 @@ def test_logging_out_without_a_session_is_no_failure(client: FlaskClient) -> Non
 def test_the_cookie_is_out_of_the_reach_of_scripts_and_other_sites(
     make_app: MakeApp, url: str, secure: bool
 ) -> None:
-    client = make_app(PUBLIC_URL=url).test_client()
+    client = client_of(make_app(PUBLIC_URL=url))
     replay(client, [SIGN_UP])
     answer = client.post("/login/", data=CREDENTIALS, content_type="application/json")
     (cookie,) = answer.headers.getlist("Set-Cookie")
@@ -84,7 +84,7 @@ def test_the_cookie_is_out_of_the_reach_of_scripts_and_other_sites(
     ],
 )
 def test_a_request_from_another_site_changes_nothing(
-    client: FlaskClient, headers: dict[str, str]
+    client: Client, headers: dict[str, str]
 ) -> None:
     replay(client, [SIGN_UP, LOG_IN])
     message = {"name": "some_name", "text": "not mine"}
@@ -96,13 +96,13 @@ def test_a_request_from_another_site_changes_nothing(
     replay(client, [LOG_IN, last("last 5", {})])
 
 
-def test_a_form_is_not_read_where_a_cookie_is_a_credential(client: FlaskClient) -> None:
+def test_a_form_is_not_read_where_a_cookie_is_a_credential(client: Client) -> None:
     replay(client, [SIGN_UP, LOG_IN])
     answer = client.post("/message/", data={"name": "some_name", "text": "x"})
     assert answer.status_code == 415
 
 
-def test_a_bad_token_in_the_header_is_not_made_good_by_the_cookie(client: FlaskClient) -> None:
+def test_a_bad_token_in_the_header_is_not_made_good_by_the_cookie(client: Client) -> None:
     replay(client, [SIGN_UP, LOG_IN])
     message = {"name": "some_name", "text": "x"}
     assert client.post("/message/", json=message, headers={"token": "x"}).status_code == 401
@@ -111,7 +111,7 @@ def test_a_bad_token_in_the_header_is_not_made_good_by_the_cookie(client: FlaskC
 @pytest.mark.parametrize(
     "text", ["last 5 days", "the last 5", "last", "last five", "Last 5", "last -5", "last 5.0"]
 )
-def test_only_the_whole_text_is_a_command(client: FlaskClient, text: str) -> None:
+def test_only_the_whole_text_is_a_command(client: Client, text: str) -> None:
     replay(client, [SIGN_UP, LOG_IN, send(text), last("last 1", {"1": text})])
 
 
@@ -128,7 +128,7 @@ def test_only_the_whole_text_is_a_command(client: FlaskClient, text: str) -> Non
     ],
 )
 def test_the_highest_number_is_the_newest_message(
-    client: FlaskClient, asked: str, answer: dict[str, str]
+    client: Client, asked: str, answer: dict[str, str]
 ) -> None:
     values = replay(client, [SIGN_UP, LOG_IN, send("a"), send("b"), send("c")])
     message = {"name": "some_name", "text": asked}
@@ -137,14 +137,14 @@ def test_the_highest_number_is_the_newest_message(
     assert list(json.loads(told.get_data())) == list(answer), "the newest comes first"
 
 
-def test_last_gives_a_hundred_at_most_and_is_not_a_message_itself(client: FlaskClient) -> None:
+def test_last_gives_a_hundred_at_most_and_is_not_a_message_itself(client: Client) -> None:
     texts = [f"m{n}" for n in range(103)]
     story = [SIGN_UP, LOG_IN, *map(send, texts)]
     newest = {str(n): text for n, text in enumerate(texts[3:], start=1)}
     replay(client, [*story, last("last 200", newest), last("last 101", newest)])
 
 
-def test_the_name_must_be_the_callers(client: FlaskClient) -> None:
+def test_the_name_must_be_the_callers(client: Client) -> None:
     replay(client, [SIGN_UP, LOG_IN])
     other = '{"name": "other_name", "password": "some_password"}'
     client.post("/signup/", data=other, content_type="application/json")

@@ -2,11 +2,11 @@
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
+from tests.client import Client, client_of
 from tests.conftest import Clock, MakeApp
 from tests.dialects.conftest import Telegram
-from tests.dialects.recorded import HEX64, JWT, MOMENT, UUID, Example, Values, replay
+from tests.dialects.recorded import HEX64, JWT, MOMENT, UUID, Example, Story, Values, replay
 
 REGISTER = Example(
     "POST /api/v1/auth/users/",
@@ -86,7 +86,7 @@ def pilusha(ctx: Flask) -> None:
 @pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
 @pytest.mark.parametrize("slash", [True, False], ids=["slash", "no slash"])
 def test_every_documented_request_gets_the_documented_answer(
-    client: FlaskClient, telegram: Telegram, slash: bool, form: bool
+    client: Client, telegram: Telegram, slash: bool, form: bool
 ) -> None:
     tokens: list[str] = []
 
@@ -96,17 +96,18 @@ def test_every_documented_request_gets_the_documented_answer(
     def link(values: Values) -> None:
         assert telegram.sends_token(values["telegram_token"]) == "Sania"
 
-    story = [REGISTER, SIGN_IN, GET_TOKEN, keep, GET_TOKEN, keep, NEW_TOKEN, keep, link, *SENDS]
+    links: Story = [GET_TOKEN, keep, GET_TOKEN, keep, NEW_TOKEN, keep, link]
+    story = [REGISTER, SIGN_IN, *links, *SENDS]
     replay(client, story, slash=slash, form=form)
     assert tokens[0] == tokens[1], "a GET repeats the token"
     assert tokens[2] != tokens[0], "a PATCH makes a new one"
 
 
-def test_the_documented_pages_have_the_documented_links(client: FlaskClient) -> None:
+def test_the_documented_pages_have_the_documented_links(client: Client) -> None:
     replay(client, [REGISTER, SIGN_IN, *SENDS, PAGE_1, PAGE_2])
 
 
-def test_a_client_can_follow_the_links_to_the_end_and_back(client: FlaskClient) -> None:
+def test_a_client_can_follow_the_links_to_the_end_and_back(client: Client) -> None:
     access = replay(client, [REGISTER, SIGN_IN, *SENDS])["access"]
     headers = {"Authorization": f"JWT {access}"}
     url, forth = "/api/v1/message?page_size=3", []
@@ -119,7 +120,7 @@ def test_a_client_can_follow_the_links_to_the_end_and_back(client: FlaskClient) 
 
 
 def test_links_lead_to_the_public_address(make_app: MakeApp) -> None:
-    client = make_app(PUBLIC_URL="https://gonets.example/base").test_client()
+    client = client_of(make_app(PUBLIC_URL="https://gonets.example/base"))
     access = replay(client, [REGISTER, SIGN_IN, *SENDS])["access"]
     page = client.get("/api/v1/message/?page_size=1", headers={"Authorization": f"JWT {access}"})
     assert page.json["next"] == "https://gonets.example/base/api/v1/message/?page=2&page_size=1"
@@ -128,7 +129,7 @@ def test_links_lead_to_the_public_address(make_app: MakeApp) -> None:
 @pytest.mark.parametrize(
     ("query", "count"), [("", 10), ("page_size=100", 12), ("page_size=100000", 12)]
 )
-def test_pages_have_10_messages_by_default(client: FlaskClient, query: str, count: int) -> None:
+def test_pages_have_10_messages_by_default(client: Client, query: str, count: int) -> None:
     sends = [send(f"m{n}") for n in range(12)]
     access = replay(client, [REGISTER, SIGN_IN, *sends])["access"]
     page = client.get(f"/api/v1/message/?{query}", headers={"Authorization": f"JWT {access}"}).json
@@ -136,7 +137,7 @@ def test_pages_have_10_messages_by_default(client: FlaskClient, query: str, coun
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "2", "x", "", "1.5", "9" * 30, "%00", "١"])
-def test_a_page_that_is_not_there_is_not_found(client: FlaskClient, number: str) -> None:
+def test_a_page_that_is_not_there_is_not_found(client: Client, number: str) -> None:
     access = replay(client, [REGISTER, SIGN_IN])["access"]
     answer = client.get(
         f"/api/v1/message/?page={number}", headers={"Authorization": f"JWT {access}"}
@@ -145,7 +146,7 @@ def test_a_page_that_is_not_there_is_not_found(client: FlaskClient, number: str)
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "x", "", "1e3", "9" * 30])
-def test_a_page_size_that_is_no_number_is_refused(client: FlaskClient, size: str) -> None:
+def test_a_page_size_that_is_no_number_is_refused(client: Client, size: str) -> None:
     access = replay(client, [REGISTER, SIGN_IN])["access"]
     answer = client.get(
         f"/api/v1/message/?page_size={size}", headers={"Authorization": f"JWT {access}"}
@@ -158,13 +159,13 @@ REFRESH = Example("POST /api/v1/auth/jwt/refresh/", '{"refresh": "$refresh"}', 2
 VERIFY = Example("POST /api/v1/auth/jwt/verify/", '{"token": "$access"}', 200, {})
 
 
-def test_refresh_gives_a_new_access_token_and_verify_knows_both(client: FlaskClient) -> None:
+def test_refresh_gives_a_new_access_token_and_verify_knows_both(client: Client) -> None:
     verify_refresh = Example("POST /api/v1/auth/jwt/verify/", '{"token": "$refresh"}', 200, {})
     story = [REGISTER, SIGN_IN, VERIFY, REFRESH, VERIFY, REFRESH, VERIFY, verify_refresh]
     replay(client, [*story, send("with the refreshed one")])
 
 
-def test_refreshing_ends_no_access_token(client: FlaskClient, stopped_clock: Clock) -> None:
+def test_refreshing_ends_no_access_token(client: Client, stopped_clock: Clock) -> None:
     stopped_clock.advance(minutes=-5)
     first = replay(client, [REGISTER, SIGN_IN])
     stopped_clock.advance(minutes=1)
@@ -175,7 +176,7 @@ def test_refreshing_ends_no_access_token(client: FlaskClient, stopped_clock: Clo
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 10_000])
-def test_verify_refuses_what_is_no_token(client: FlaskClient, token: str) -> None:
+def test_verify_refuses_what_is_no_token(client: Client, token: str) -> None:
     answer = client.post("/api/v1/auth/jwt/verify/", json={"token": token})
     assert answer.status_code == (401 if token else 400)
     if token:
@@ -221,12 +222,12 @@ def test_verify_refuses_what_is_no_token(client: FlaskClient, token: str) -> Non
     ],
 )
 def test_failures_are_worded_as_the_original_does(
-    client: FlaskClient, request_line: str, body: str | None, status: int, answer: object
+    client: Client, request_line: str, body: str | None, status: int, answer: object
 ) -> None:
     replay(client, [REGISTER, Example(request_line, body, status, answer)])
 
 
-def test_without_a_first_name_the_username_is_the_name(client: FlaskClient) -> None:
+def test_without_a_first_name_the_username_is_the_name(client: Client) -> None:
     answer = client.post(
         "/api/v1/auth/users/", json={"username": "nameless", "password": "Saniaqwe123"}
     )

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from app.dialects import DIALECTS
 from app.errors import ServiceError
+from tests.client import Client
 
 RUSSIAN = [dialect for dialect in DIALECTS if dialect.language == "ru"]
 # Names of things that are called so in Russian as well.
@@ -54,7 +54,7 @@ def test_every_kind_of_failure_is_told_in_russian(app: Flask, kind: type[Service
 @pytest.mark.parametrize(("username", "password", "words"), BAD_CREDENTIALS)
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_wrong_with_a_field_is_told_in_russian(
-    client: FlaskClient, name: str, username: str, password: str, words: str
+    client: Client, name: str, username: str, password: str, words: str
 ) -> None:
     field, path = NAMES[name]
     answer = client.post(path, json={field: username, "password": password})
@@ -75,7 +75,7 @@ def test_what_is_wrong_with_a_field_is_told_in_russian(
     ],
 )
 def test_what_is_wrong_with_a_body_is_told_in_russian(
-    client: FlaskClient, body: str, words: str
+    client: Client, body: str, words: str
 ) -> None:
     for _, path in NAMES.values():
         answer = client.post(path, data=body, content_type="application/json")
@@ -83,7 +83,7 @@ def test_what_is_wrong_with_a_body_is_told_in_russian(
         assert words in answer.text
 
 
-def test_what_is_wrong_with_a_text_is_told_in_russian(client: FlaskClient) -> None:
+def test_what_is_wrong_with_a_text_is_told_in_russian(client: Client) -> None:
     credentials = {"username": "anna", "password": "correct horse battery"}
     client.post("/api/users/register/", json=credentials)
     access = client.post("/auth/token/", json=credentials).get_json()["access"]

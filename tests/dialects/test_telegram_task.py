@@ -1,10 +1,10 @@
 """Dialect 5 by its document: the README of the telegram task, example by example."""
 
 import pytest
-from flask.testing import FlaskClient
 
+from tests.client import Client
 from tests.dialects.conftest import Telegram
-from tests.dialects.recorded import MOMENT, NUMBER, Example, Values, replay
+from tests.dialects.recorded import MOMENT, NUMBER, Example, Story, Values, replay
 
 BASIC = ("anna", "correct: horse")
 USER = {"id": NUMBER, "username": "anna", "name": "anna"}
@@ -33,22 +33,22 @@ LIST = Example("GET /message/sent", None, 200, [MESSAGE, MESSAGE], auth=BASIC)
 @pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
 @pytest.mark.parametrize("slash", [True, False], ids=["slash", "no slash"])
 def test_every_documented_request_gets_the_documented_answer(
-    client: FlaskClient, telegram: Telegram, slash: bool, form: bool
+    client: Client, telegram: Telegram, slash: bool, form: bool
 ) -> None:
     def ask_code(values: Values) -> None:
         values["verification_code"] = telegram.asks_for_code()
 
-    story = [SIGN_UP, LOG_IN, ask_code, VERIFY, SEND, SEND, LIST]
+    story: Story = [SIGN_UP, LOG_IN, ask_code, VERIFY, SEND, SEND, LIST]
     replay(client, story, slash=slash, form=form)
 
 
-def test_the_pages_of_the_document_are_there(client: FlaskClient) -> None:
+def test_the_pages_of_the_document_are_there(client: Client) -> None:
     for path in ("/docs/", "/redoc/"):
         page = client.get(path)
         assert (page.status_code, page.mimetype) == (200, "text/html")
 
 
-def test_two_different_passwords_register_nobody(client: FlaskClient) -> None:
+def test_two_different_passwords_register_nobody(client: Client) -> None:
     body = {"username": "anna", "password": "correct: horse", "password_repeat": "correct horse"}
     answer = client.post("/users/signup", json=body)
     assert answer.status_code == 400
@@ -56,20 +56,20 @@ def test_two_different_passwords_register_nobody(client: FlaskClient) -> None:
     assert client.get("/message/sent", auth=("anna", "correct: horse")).status_code == 401
 
 
-def test_a_name_may_be_given(client: FlaskClient) -> None:
+def test_a_name_may_be_given(client: Client) -> None:
     body = {"username": "anna", "password": "correct: horse", "password_repeat": "correct: horse"}
     answer = client.post("/users/signup", json=body | {"name": "Анна"})
     assert answer.json["name"] == "Анна"
 
 
-def test_a_wrong_code_names_its_field(client: FlaskClient) -> None:
+def test_a_wrong_code_names_its_field(client: Client) -> None:
     replay(client, [SIGN_UP])
     answer = client.patch("/bot/verify/", json={"verification_code": "AAAAAAAA"}, auth=BASIC)
     assert answer.status_code == 400
     assert list(answer.json) == ["verification_code"]
 
 
-def test_the_sixth_wrong_code_must_wait(client: FlaskClient) -> None:
+def test_the_sixth_wrong_code_must_wait(client: Client) -> None:
     replay(client, [SIGN_UP])
     wrong = {"verification_code": "AAAAAAAA"}
     answers = [client.patch("/bot/verify/", json=wrong, auth=BASIC) for _ in range(6)]
@@ -78,14 +78,14 @@ def test_the_sixth_wrong_code_must_wait(client: FlaskClient) -> None:
     assert list(answers[-1].json) == ["detail"]
 
 
-def test_a_client_that_waits_for_the_challenge_gets_it(client: FlaskClient) -> None:
+def test_a_client_that_waits_for_the_challenge_gets_it(client: Client) -> None:
     answer = client.get("/message/sent")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="api", charset="UTF-8"'
 
 
 def test_a_browser_that_remembers_the_password_sends_nothing_for_another_site(
-    client: FlaskClient,
+    client: Client,
 ) -> None:
     replay(client, [SIGN_UP])
     answer = client.post(

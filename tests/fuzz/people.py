@@ -27,13 +27,13 @@ class Caller:
         self._tokens: Tokens | None = None
         self._lock = threading.Lock()
 
-    def get(self, case: Case, context: AuthContext) -> str:
+    def get(self, case: Case[Any], context: AuthContext) -> str:
         with self._lock, self.app.app_context():
             tokens = self._living()
         is_refresh = context.operation.path == "/v1/auth/refresh"
         return tokens.refresh if is_refresh else tokens.access
 
-    def set(self, case: Case, data: str, context: AuthContext) -> None:
+    def set(self, case: Case[Any], data: str, context: AuthContext) -> None:
         case.headers["Authorization"] = f"Bearer {data}"
 
     def _living(self) -> Tokens:

@@ -49,7 +49,7 @@ def test_parameters_may_stand_anywhere(sandbox: Sandbox, bot: Bot, anna: User, w
 
 
 def test_4096_emoji_pass_through_the_url(anna: User, bot: Bot) -> None:
-    given = {"chat_id": anna.id, "text": "😀" * 4096}
+    given = {"chat_id": str(anna.id), "text": "😀" * 4096}
     answer = requests.post(f"{bot.url}/sendMessage", params=given, timeout=5)
     assert len(answer.json()["result"]["text"]) == 4096
 

@@ -41,11 +41,11 @@ def test_telebot_reads_what_it_gets(client: telebot.TeleBot, anna: User) -> None
 
 
 def test_telebot_polls_and_answers(client: telebot.TeleBot, sandbox: Sandbox, anna: User) -> None:
-    @client.message_handler(func=lambda message: True)
     def echo(message: types.Message) -> None:
         client.reply_to(message, f"echo {message.text}")
         client.stop_polling()
 
+    client.message_handler(func=lambda message: True)(echo)
     anna.says("hello")
     client.polling(timeout=1, long_polling_timeout=1)
     assert anna.hears().text == "echo hello"

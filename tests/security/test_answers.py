@@ -11,21 +11,20 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from app import identity
+from tests.client import Answer, Client, client_of
 from tests.conftest import PASSWORD, MakeApp, Member
 from tests.running import ROOT, Part, Running
 
 HTTPS = "https://gonets.example"
 
 
-def asked(client: FlaskClient, method: str, path: str, **more: Any) -> TestResponse:
+def asked(client: Client, method: str, path: str, **more: Any) -> Answer:
     return client.open(path, method=method, buffered=True, **more)
 
 
-def of_every_kind(client: FlaskClient, member: Member) -> Iterator[tuple[str, TestResponse]]:
+def of_every_kind(client: Client, member: Member) -> Iterator[tuple[str, Answer]]:
     """One answer of each kind that there is."""
     big = {"data": b"x" * 300_000, "content_type": "application/json"}
     plain = {"data": b"x", "content_type": "text/plain"}
@@ -69,12 +68,12 @@ def of_every_kind(client: FlaskClient, member: Member) -> Iterator[tuple[str, Te
         yield f"{method} {path}", asked(client, method, path, **more)
 
 
-def directives(answer: TestResponse) -> dict[str, list[str]]:
+def directives(answer: Answer) -> dict[str, list[str]]:
     policy = answer.headers["Content-Security-Policy"]
     return {name: rest for name, *rest in (part.split() for part in policy.split(";"))}
 
 
-def test_every_kind_of_answer_is_guarded_by_its_headers(client: FlaskClient, alice: Member) -> None:
+def test_every_kind_of_answer_is_guarded_by_its_headers(client: Client, alice: Member) -> None:
     for kind, answer in of_every_kind(client, alice):
         assert answer.headers["X-Content-Type-Options"] == "nosniff", kind
         assert answer.headers["Referrer-Policy"] in ("no-referrer", "same-origin"), kind
@@ -92,6 +91,7 @@ def test_every_kind_of_answer_is_guarded_by_its_headers(client: FlaskClient, ali
         assert "Server" not in answer.headers, kind
         assert "X-Powered-By" not in answer.headers, kind
         if answer.get_data():
+            assert answer.mimetype, kind
             text_like = re.match(r"text/|application/javascript", answer.mimetype)
             assert not text_like or "charset=utf-8" in answer.content_type.lower(), kind
         if not re.search(r"/static/|/docs/|/redoc/|/favicon", kind):
@@ -99,9 +99,9 @@ def test_every_kind_of_answer_is_guarded_by_its_headers(client: FlaskClient, ali
 
 
 def test_strict_transport_is_said_by_https_and_by_https_only(
-    make_app: MakeApp, client: FlaskClient, alice: Member
+    make_app: MakeApp, client: Client, alice: Member
 ) -> None:
-    secure = make_app(PUBLIC_URL=HTTPS).test_client()
+    secure = client_of(make_app(PUBLIC_URL=HTTPS))
     secure.environ_base["HTTP_HOST"] = "gonets.example"
     for kind, answer in of_every_kind(secure, alice):
         found = re.fullmatch(r"max-age=(\d+)", answer.headers["Strict-Transport-Security"])
@@ -116,7 +116,7 @@ def test_every_cookie_is_guarded_by_its_name_and_its_attributes(
     make_app: MakeApp, alice: Member, https: bool
 ) -> None:
     app = make_app(PUBLIC_URL=HTTPS) if https else make_app()
-    client, pages = app.test_client(), app.test_client()
+    client, pages = client_of(app), client_of(app)
     for browser in (client, pages) if https else ():
         browser.environ_base["HTTP_HOST"] = "gonets.example"
     login = {"username": "alice", "password": PASSWORD}
@@ -148,7 +148,7 @@ def test_every_cookie_is_guarded_by_its_name_and_its_attributes(
      "a,b", "gonets.example/", "gonets.example evil", "[::", "127.0.0.1.nip.io"],
 )  # fmt: skip
 def test_with_a_public_url_a_foreign_host_is_refused(make_app: MakeApp, host: str) -> None:
-    client = make_app(PUBLIC_URL=HTTPS).test_client(use_cookies=False)
+    client = client_of(make_app(PUBLIC_URL=HTTPS), use_cookies=False)
     for path in ("/v1/users/me", "/", "/cabinet/sign-in", "/api/messages/", "/nothing"):
         answer = client.get(path, headers={"Host": host})
         assert answer.status_code == 400, (path, host)
@@ -163,11 +163,11 @@ def test_with_a_public_url_a_foreign_host_is_refused(make_app: MakeApp, host: st
      "[::1]:8000"],
 )  # fmt: skip
 def test_our_own_names_and_the_loopback_are_heard(make_app: MakeApp, host: str) -> None:
-    client = make_app(PUBLIC_URL=HTTPS).test_client()
+    client = client_of(make_app(PUBLIC_URL=HTTPS))
     assert client.get("/v1/users/me", headers={"Host": host}).status_code == 401
 
 
-def test_a_broken_host_is_refused_whatever_is_public(client: FlaskClient) -> None:
+def test_a_broken_host_is_refused_whatever_is_public(client: Client) -> None:
     for host in ("a,b", "evil example", "x" * 300 + "/"):
         assert client.get("/v1/users/me", headers={"Host": host}).status_code == 400
 
@@ -176,7 +176,7 @@ def test_a_host_that_a_client_makes_up_is_nowhere_in_an_answer(
     make_app: MakeApp, alice: Member
 ) -> None:
     for app in (make_app(), make_app(TRUSTED_PROXIES="1")):
-        client = app.test_client()
+        client = client_of(app)
         forged = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
         for path in ("/api/v1/message/?page_size=1", "/v1/tokens/link", "/openapi.json"):
             answer = client.get(path, headers={**alice.headers, **forged})
@@ -187,14 +187,14 @@ def test_a_host_that_a_client_makes_up_is_nowhere_in_an_answer(
 def test_a_cookie_session_of_https_is_none_by_its_plain_name(
     make_app: MakeApp, alice: Member
 ) -> None:
-    client = make_app(PUBLIC_URL=HTTPS).test_client()
+    client = client_of(make_app(PUBLIC_URL=HTTPS))
     client.environ_base["HTTP_HOST"] = "gonets.example"
     client.set_cookie("access", alice.access, domain="gonets.example")
     assert client.get("/v1/users/me").status_code == 401
 
 
 def test_a_get_with_a_cookie_changes_nothing_even_from_elsewhere(app: Flask, alice: Member) -> None:
-    client = app.test_client()
+    client = client_of(app)
     with app.app_context():
         client.set_cookie(identity.access_cookie(), alice.access)
     foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}

@@ -7,17 +7,18 @@ from base64 import b64encode
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from app import identity
 from app.dialects import DIALECTS
 from app.dialects.contract import Operation
 from tests.api.test_bad_input import BODIES
+from tests.client import Client, client_of
 from tests.conftest import PASSWORD
 from tests.rows import nothing_changed
 from tests.security.conftest import Belongings, World
-from tests.security.test_every_route import ROWS, address, form_token
+from tests.security.routes import ROWS
+from tests.security.test_every_route import address, form_token
 
 READING = [
     (dialect.name, operation)
@@ -50,7 +51,7 @@ def headers_of(dialect: str, things: Belongings) -> dict[str, str]:
 
 
 def test_no_body_breaks_any_operation_of_a_dialect(
-    client: FlaskClient, world: World, database: Engine
+    client: Client, world: World, database: Engine
 ) -> None:
     with nothing_changed(database):
         for kind, (body, status) in BODIES.items():
@@ -84,7 +85,7 @@ def test_no_body_breaks_any_operation_of_a_dialect(
     ],
 )
 def test_no_form_breaks_any_operation_of_a_dialect(
-    client: FlaskClient,
+    client: Client,
     world: World,
     database: Engine,
     content_type: str,
@@ -128,7 +129,7 @@ LISTS = [
 
 
 def test_no_query_breaks_any_list(app: Flask, world: World, database: Engine) -> None:
-    client = app.test_client()
+    client = client_of(app)
     with app.app_context():
         client.set_cookie(identity.access_cookie(), world.admin.member.access)
     with nothing_changed(database):
@@ -161,7 +162,7 @@ FIELDS = {
 
 def test_no_field_breaks_any_form_of_the_pages(app: Flask, world: World) -> None:
     for path, fields in FIELDS.items():
-        client = app.test_client()
+        client = client_of(app)
         if "/sign-" not in path:
             with app.app_context():
                 client.set_cookie(identity.access_cookie(), world.stranger.member.access)
@@ -217,7 +218,7 @@ ODD_HEADERS += [
 ]
 
 
-def test_no_header_breaks_any_route(client: FlaskClient, world: World, database: Engine) -> None:
+def test_no_header_breaks_any_route(client: Client, world: World, database: Engine) -> None:
     with nothing_changed(database):
         for number, ((method, rule), row) in enumerate(ROWS.items()):
             path = address(rule, row, world, missing=False)
@@ -231,7 +232,7 @@ def test_no_header_breaks_any_route(client: FlaskClient, world: World, database:
 
 @pytest.mark.parametrize("key", ["\x00", "\ud800", "__proto__", "constructor", "x" * 10_000, ""])
 def test_no_field_name_breaks_any_operation_of_a_dialect(
-    client: FlaskClient, world: World, key: str
+    client: Client, world: World, key: str
 ) -> None:
     for dialect, operation in READING:
         body = json.dumps({**operation.body, key: {"$ne": 1}})

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
-from werkzeug.test import TestResponse
 
 from app import identity
 from app.services import chats
 from app.services.people import TelegramPerson
+from tests.client import Answer, Client, client_of
 from tests.conftest import PASSWORD, MakeApp
 from tests.security.conftest import Belongings, World
 from tests.security.routes import ADMIN, IDENTITIES, OWNER, ROWS, Row
@@ -85,12 +84,12 @@ def only_those_who_may(app: Flask, world: World, database: Engine, route: tuple[
 
 def call(
     app: Flask, world: World, route: tuple[str, str], row: Row, who: str, missing: bool = False
-) -> TestResponse:
+) -> Answer:
     method, rule = route
     things = {"anonymous": None, "send token": world.owner}.get(who) or getattr(
         world, who.replace(" ", "_"), None
     )
-    client = app.test_client()
+    client = client_of(app)
     headers: dict[str, str] = {}
     body = filled(app, row, who, things)
     if things is not None:
@@ -145,14 +144,14 @@ def address(rule: str, row: Row, world: World, missing: bool) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", value, rule)
 
 
-def form_token(client: FlaskClient) -> str:
+def form_token(client: Client) -> str:
     page = client.get("/cabinet/telegram", follow_redirects=True)
     found = re.search(r'name="form_token" value="([^"]+)"', page.text)
     assert found is not None
     return found[1]
 
 
-def outcome(answer: TestResponse) -> str:
+def outcome(answer: Answer) -> str:
     """`in`, `out`, or what else there was."""
     shut = answer.status_code == 303 and "/cabinet/sign-in" in answer.location
     if shut or answer.status_code in (401, 403, 404):
@@ -161,7 +160,7 @@ def outcome(answer: TestResponse) -> str:
 
 
 def as_if_missing(
-    app: Flask, world: World, route: tuple[str, str], row: Row, refused: TestResponse
+    app: Flask, world: World, route: tuple[str, str], row: Row, refused: Answer
 ) -> None:
     """What belongs to another is answered byte for byte as what never was."""
     never = call(app, world, route, row, "stranger", missing=True)
@@ -169,7 +168,7 @@ def as_if_missing(
     assert without_marks(never) == without_marks(refused)
 
 
-def without_marks(answer: TestResponse) -> str:
+def without_marks(answer: Answer) -> str:
     """An answer but for its request id, the address it repeats, and the form's own token."""
     said = answer.get_data(as_text=True).replace(answer.headers["X-Request-ID"], "ID")
     said = re.sub(r'name="form_token" value="[^"]+"', "TOKEN", said)

@@ -13,17 +13,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from sqlalchemy import Engine
-from werkzeug.test import TestResponse
 
 from app import identity
 from app.errors import ChatTaken
 from app.services import chats, limits, messages
 from app.services.people import TelegramPerson
 from sandbox.client import Sandbox
+from tests.client import Answer, Client, client_of
 from tests.conftest import PASSWORD
 from tests.delivery.conftest import Worker, workers
 from tests.profiles import walks
@@ -76,7 +75,7 @@ BY_ID = [
 class Tenant:
     """One account: its marker is in everything it says and owns."""
 
-    def __init__(self, client: FlaskClient, pages: FlaskClient) -> None:
+    def __init__(self, client: Client, pages: Client) -> None:
         number = next(_numbers)
         self.client, self.pages = client, pages
         self.username = f"tenant.{'abcdefghjk'[number % 10]}{number}"
@@ -110,7 +109,7 @@ class Tenant:
         """The caller's credential as the face of `path` takes it."""
         return self.basic if path.startswith(("/message/sent", "/bot")) else self.bearer
 
-    def asks(self, method: str, path: str, body: Any = None) -> TestResponse:
+    def asks(self, method: str, path: str, body: Any = None) -> Answer:
         if path.startswith("/cabinet"):
             return self.pages.open(path, method=method, buffered=True)
         headers = self.headers_for(path)
@@ -127,8 +126,8 @@ class TwoTenants(RuleBasedStateMachine):
         self.worker.turns()  # what the last two have left behind
         self.tenants = []
         for _ in range(2):
-            jar = self.app.test_client()
-            tenant = Tenant(self.app.test_client(use_cookies=False), jar)
+            jar = client_of(self.app)
+            tenant = Tenant(client_of(self.app, use_cookies=False), jar)
             named = tenant.login | {"name": f"{tenant.marker} named"}
             assert tenant.client.post("/v1/auth/register", json=named).status_code == 201
             with self.app.app_context():
@@ -325,14 +324,14 @@ class TwoTenants(RuleBasedStateMachine):
     def _other(self, tenant: Tenant) -> Tenant:
         return self.tenants[1 - self.tenants.index(tenant)]
 
-    def _told(self, tenant: Tenant, answer: TestResponse) -> TestResponse:
+    def _told(self, tenant: Tenant, answer: Answer) -> Answer:
         """`answer`, in which nothing of the other's may be, neither in body nor in headers."""
         marker = self._other(tenant).marker
         assert marker not in answer.text
         assert marker not in json.dumps(list(answer.headers))
         return answer
 
-    def _unmarked(self, answer: TestResponse) -> str:
+    def _unmarked(self, answer: Answer) -> str:
         said = answer.text.replace(answer.headers["X-Request-ID"], "ID")
         return said.replace(answer.request.path, "PATH")
 

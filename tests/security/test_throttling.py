@@ -7,21 +7,20 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
-from werkzeug.test import TestResponse
 
 from app.services import limits, passwords
+from tests.client import Answer, Client, client_of
 from tests.conftest import PASSWORD, Clock, MakeApp, Member
 
-Try = Callable[[FlaskClient, Member, str], TestResponse]
+Try = Callable[[Client, Member, str], Answer]
 
 
 def basic(password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + b64encode(f"alice:{password}".encode()).decode()}
 
 
-def page(client: FlaskClient, path: str, fields: dict[str, str]) -> TestResponse:
+def page(client: Client, path: str, fields: dict[str, str]) -> Answer:
     found = re.search(r'name="form_token" value="([^"]+)"', client.get("/cabinet/sign-in").text)
     assert found is not None
     return client.post(path, data={**fields, "form_token": found[1]})
@@ -52,13 +51,13 @@ WAYS: dict[str, Try] = {
 
 
 @pytest.fixture
-def browser(app: Flask) -> FlaskClient:
+def browser(app: Flask) -> Client:
     """Somebody without a session of their own, who keeps cookies."""
-    return app.test_client()
+    return client_of(app)
 
 
 def test_ten_failures_by_any_ways_shut_them_all(
-    browser: FlaskClient, alice: Member, monkeypatch: pytest.MonkeyPatch, stopped_clock: Clock
+    browser: Client, alice: Member, monkeypatch: pytest.MonkeyPatch, stopped_clock: Clock
 ) -> None:
     ways = list(WAYS.values())
     for number in range(10):
@@ -73,7 +72,7 @@ def test_ten_failures_by_any_ways_shut_them_all(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_each_way_alone_is_counted(browser: FlaskClient, alice: Member, way: str) -> None:
+def test_each_way_alone_is_counted(browser: Client, alice: Member, way: str) -> None:
     for _ in range(10):
         WAYS[way](browser, alice, "wrong password")
     assert WAYS["login"](browser, alice, PASSWORD).status_code == 429
@@ -81,7 +80,7 @@ def test_each_way_alone_is_counted(browser: FlaskClient, alice: Member, way: str
 
 @pytest.mark.parametrize("way", WAYS)
 def test_each_way_counts_for_its_network_too(
-    browser: FlaskClient, alice: Member, way: str, monkeypatch: pytest.MonkeyPatch
+    browser: Client, alice: Member, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "FAILURES_OF_NETWORK", limits.Limit("failures_network", 1, 900))
     assert WAYS[way](browser, alice, "wrong password").status_code in (401, 403, 422)
@@ -91,7 +90,7 @@ def test_each_way_counts_for_its_network_too(
 
 
 def login(app: Flask, password: str = PASSWORD, **environ: Any) -> int:
-    answer = app.test_client().post(
+    answer = client_of(app).post(
         "/v1/auth/login",
         json={"username": "alice", "password": password},
         headers=environ.pop("headers", {}),
@@ -151,13 +150,13 @@ def test_an_attacker_locks_nobody_out(app: Flask, alice: Member, stopped_clock: 
     assert login(app, REMOTE_ADDR="198.51.100.99") == 429
     assert login(app, REMOTE_ADDR="203.0.113.1") == 200
     headers = {"Authorization": f"Bearer {alice.access}"}
-    me = app.test_client().get("/v1/users/me", headers=headers)
+    me = client_of(app).get("/v1/users/me", headers=headers)
     assert me.status_code == 200, "sessions do not notice"
 
 
 def test_registering_is_limited_by_every_face_together(make_app: MakeApp, alice: Member) -> None:
     app = make_app(REGISTRATIONS_PER_HOUR="5")
-    client = app.test_client()
+    client = client_of(app)
     named = {"username": "anna", "password": PASSWORD}
     asked: list[tuple[str, dict[str, str]]] = [
         ("/v1/auth/register", {**named, "name": "Anna"}),

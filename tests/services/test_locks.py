@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 import psycopg2
 from flask import Flask
@@ -61,11 +62,15 @@ def test_whatever_happens_to_an_account_at_once_nothing_waits_in_a_circle(
         lambda n: accounts.disable(bob.person, alice.person.id, HERE),
         lambda n: accounts.enable(bob.person, alice.person.id, HERE),
     ]
+
+    def one_of(chosen: list[Callable[[int], object]], n: int) -> object:
+        return chosen[n](n)
+
     chance = random.Random(5)
     for turn in range(4):
         last = [lambda n: accounts.erase(alice.person, HERE)] * (turn == 3)
         chosen = [*chance.sample(deeds, len(deeds)), *last, *chance.sample(deeds, 6)]
-        results = at_once(app, len(chosen), lambda n, chosen=chosen: chosen[n](n))
+        results = at_once(app, len(chosen), partial(one_of, chosen))
         assert not [result for result in results if is_surprising(result)]
 
 
@@ -74,7 +79,8 @@ def test_an_erasure_among_messages_with_keys_waits_for_none_in_a_circle(
 ) -> None:
     def deed(n: int) -> object:
         if n == 5:
-            return accounts.erase(alice.person, HERE)
+            accounts.erase(alice.person, HERE)
+            return None
         return messages.send(alice.person, Draft(f"text {n}"), key=f"key {n}")
 
     assert not [result for result in at_once(app, 12, deed) if is_surprising(result)]

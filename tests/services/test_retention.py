@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, delete, text
 
 from app import clock
 from app.errors import TooManyRequests, WrongCredentials
@@ -111,13 +111,12 @@ def test_a_message_that_is_sent_again_while_it_is_pruned_stays(
 ) -> None:
     message = messages.send(alice.person, Draft("done")).message
     messages.cancel(alice.person, message.id)
-    real = retention.delete
 
     def retry_first(model: Any) -> Any:
-        monkeypatch.setattr(retention, "delete", real)
+        monkeypatch.setattr(retention, "delete", delete)
         with database.connect() as connection:
             connection.execute(text("UPDATE message SET status = 'queued'"))
-        return real(model)
+        return delete(model)
 
     monkeypatch.setattr(retention, "delete", retry_first)
     retention.prune(clock.now() + timedelta(days=1))

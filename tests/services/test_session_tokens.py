@@ -41,11 +41,12 @@ def test_what_is_signed_with_our_key_but_says_other_things_is_refused(
     key, now = ctx.config["JWT_SECRET_KEY"], int(clock.now().timestamp())
     good = payload(alice.access)
     sessions.prove(saying(good, key))  # so what follows is refused for its change
+    wrongs: list[Any] = [None, [], {}, "x", 1.5, True, -1, 10**30]
     numbers, words = ("gen", "iat", "nbf", "exp"), ("jti", "csrf")
     for name in good.keys() - {"fresh"}:
         without = {k: v for k, v in good.items() if k != name}
         assert refused(saying(without, key)), f"no {name}"
-        for wrong in (None, [], {}, "x", 1.5, True, -1, 10**30):
+        for wrong in wrongs:
             own_kind = name in numbers and type(wrong) is int or name in words and wrong == "x"
             changed = saying(good | {name: wrong}, key)
             assert own_kind or refused(changed), (name, wrong)
@@ -80,7 +81,7 @@ def test_what_is_not_signed_with_our_key_in_our_way_is_refused(ctx: Flask, alice
     key, good = ctx.config["JWT_SECRET_KEY"], payload(alice.access)
     head, body, signature = alice.access.split(".")
     nothing = urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
-    strange_heads = [
+    strange_heads: list[dict[str, Any]] = [
         {"alg": "RS256"},
         {"alg": "hs256"},
         {"alg": ["HS256"]},

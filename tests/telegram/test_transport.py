@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 
 import pytest
+from urllib3.connectionpool import HTTPConnectionPool
 
 from app.telegram import transport
 from app.telegram.outcomes import Answer, NoAnswer
@@ -303,4 +304,5 @@ def test_every_scheme_of_proxy_gets_connections_that_keep_the_deadline() -> None
     for proxy in ("", "http://127.0.0.1:1", "socks5://127.0.0.1:1"):
         for scheme in ("http", "https"):
             pool = Transport(proxy)._pool.pool_classes_by_scheme[scheme]
+            assert issubclass(pool, HTTPConnectionPool)
             assert issubclass(pool.ConnectionCls, transport._Punctual)

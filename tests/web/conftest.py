@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from app import identity
 from app.services import chats, people, sessions, tokens
 from app.services.people import Person, TelegramPerson
 from app.web import pages
+from tests.client import Answer, Client, client_of
 from tests.conftest import Member, NewMember
 
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
@@ -24,10 +23,10 @@ _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 class Visitor:
     """Somebody with a browser: a cookie jar, and the form token of the page before them."""
 
-    client: FlaskClient
+    client: Client
     app: Flask
 
-    def reads(self, path: str, **options: Any) -> TestResponse:
+    def reads(self, path: str, **options: Any) -> Answer:
         return self.client.get(path, **options)
 
     def token(self, page: str = "/cabinet/sign-in") -> str:
@@ -35,14 +34,12 @@ class Visitor:
         assert found is not None
         return unescape(found[1])
 
-    def posts(
-        self, path: str, fields: dict[str, str] | None = None, **options: Any
-    ) -> TestResponse:
+    def posts(self, path: str, fields: dict[str, str] | None = None, **options: Any) -> Answer:
         """Fills in and sends a form of the pages, with its token."""
         form = {"form_token": self.token()} | (fields or {})
         return self.client.post(path, data=form, **options)
 
-    def follows(self, answer: TestResponse) -> TestResponse:
+    def follows(self, answer: Answer) -> Answer:
         """The page that a form's answer leads to."""
         assert answer.status_code == 303, answer.text
         return self.client.get(answer.location)
@@ -70,7 +67,7 @@ SignedIn = Callable[..., Reader]
 
 
 @pytest.fixture
-def visitor(app: Flask, client: FlaskClient) -> Visitor:
+def visitor(app: Flask, client: Client) -> Visitor:
     """Somebody whom nobody knows yet."""
     return Visitor(client, app)
 
@@ -80,7 +77,7 @@ def signed_in(app: Flask) -> SignedIn:
     """Puts a member's session into a browser: `signed_in(alice)`."""
 
     def sign_in(member: Member) -> Reader:
-        client = app.test_client()
+        client = client_of(app)
         with app.app_context():
             issued = sessions.begin(
                 member.person, people.Visitor("192.0.2.1"), access_seconds=pages.ACCESS_SECONDS

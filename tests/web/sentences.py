@@ -5,6 +5,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from jinja2 import nodes
+
 from app import errors, languages
 from app.web import describe, rendering, times
 
@@ -28,19 +30,18 @@ def counted() -> set[str]:
 def _in_templates(function: str) -> Iterator[str]:
     for path in TEMPLATES.rglob("*.html"):
         tree = rendering.environment().parse(path.read_text(encoding="utf-8"))
-        for call in tree.find_all(_nodes().Call):
-            is_ours = isinstance(call.node, _nodes().Name) and call.node.name == function
-            if is_ours and isinstance(call.args[0], _nodes().Const):
-                yield call.args[0].value
-            elif is_ours and isinstance(call.args[0], _nodes().CondExpr):
-                yield call.args[0].expr1.value
-                yield call.args[0].expr2.value
+        for call in tree.find_all(nodes.Call):
+            if isinstance(call.node, nodes.Name) and call.node.name == function:
+                yield from _constants(call.args[0])
 
 
-def _nodes() -> type:
-    from jinja2 import nodes
-
-    return nodes
+def _constants(said: nodes.Expr) -> Iterator[str]:
+    if isinstance(said, nodes.Const):
+        yield said.value
+    elif isinstance(said, nodes.CondExpr):
+        for branch in (said.expr1, said.expr2):
+            assert isinstance(branch, nodes.Const)
+            yield branch.value
 
 
 def _in_code() -> Iterator[str]:

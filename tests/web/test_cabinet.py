@@ -13,6 +13,7 @@ from app import clock
 from app.services import chats, messages, tokens
 from app.services.messages import Draft
 from app.services.people import TelegramPerson
+from tests.client import client_of
 from tests.conftest import PASSWORD, Clock, Member
 from tests.web.conftest import Reader, SignedIn, Visitor
 
@@ -133,7 +134,7 @@ def test_a_send_token_is_shown_once_with_a_curl_line_and_works(reader: Reader) -
     assert not made.headers.getlist("Set-Cookie")
     assert secret not in reader.reads("/cabinet/tokens").text
     assert "<bdi>скрипт &lt;b&gt;</bdi>" in page
-    sent = reader.app.test_client().post(
+    sent = client_of(reader.app).post(
         "/v1/send",
         data="disk full",
         content_type="application/x-www-form-urlencoded",

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
+from tests.client import Client, client_of
 from tests.conftest import PASSWORD, Member
 from tests.web.conftest import Reader, SignedIn, Visitor
 
@@ -55,7 +55,7 @@ def test_every_form_is_in_the_list(app: Flask) -> None:
 def test_nothing_that_is_got_changes_anything(app: Flask) -> None:
     for path in FORMS:
         if path not in set(pages(app, "GET")):
-            assert app.test_client().get(path).status_code in (404, 405)
+            assert client_of(app).get(path).status_code in (404, 405)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_token_of_another_session_is_refused(
     assert reader.client.post("/cabinet/send", data=fields).status_code == 403
 
 
-def test_a_bearer_token_opens_no_page(client: FlaskClient, alice: Member) -> None:
+def test_a_bearer_token_opens_no_page(client: Client, alice: Member) -> None:
     assert client.get("/cabinet", headers=alice.headers).status_code == 303
 
 

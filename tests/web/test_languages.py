@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from flask.testing import FlaskClient
 
 from app import languages
 from app.errors import Sentence
+from tests.client import Client
 from tests.web import sentences
 
 RUSSIAN = languages.every()["ru"]
@@ -61,8 +61,6 @@ def test_a_sentence_of_a_service_keeps_its_values_in_russian() -> None:
         ("fr, ru;q=0.5", "ru"),
     ],
 )
-def test_a_browser_gets_the_language_it_asks_for(
-    client: FlaskClient, header: str, code: str
-) -> None:
+def test_a_browser_gets_the_language_it_asks_for(client: Client, header: str, code: str) -> None:
     page = client.get("/", headers={"Accept-Language": header}).text
     assert f'<html lang="{code}">' in page

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from tests.client import client_of
 from tests.conftest import PASSWORD, Clock, MakeApp, Member
 from tests.web.conftest import Reader, Visitor
 
@@ -53,7 +54,7 @@ def test_what_is_wrong_stands_beside_its_field(
 
 def test_closed_registration_is_said_and_kept(make_app: MakeApp) -> None:
     closed = make_app(REGISTRATION="closed")
-    visitor = Visitor(closed.test_client(), closed)
+    visitor = Visitor(client_of(closed), closed)
     assert "Registration is closed" in visitor.reads("/cabinet/sign-up").text
     assert "sign-up" not in visitor.reads("/").text.partition("<main")[2]
     answer = visitor.posts("/cabinet/sign-up", {"username": "dora", "password": PASSWORD})
@@ -156,7 +157,7 @@ def test_nothing_from_before_the_sign_in_outlives_it(alice: Member, visitor: Vis
 
 def test_by_https_the_browser_itself_guards_the_cookies(make_app: MakeApp) -> None:
     app: Flask = make_app(PUBLIC_URL="https://gonets.example")
-    client = app.test_client()
+    client = client_of(app)
     base = "https://gonets.example"
     page = client.get("/cabinet/sign-up", base_url=base)
     held = page.headers["Set-Cookie"]

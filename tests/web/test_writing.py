@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from app.delivery import splitting
 from app.services import messages, sessions
+from tests.client import client_of
 from tests.conftest import PASSWORD, MakeApp, Member
 from tests.web.conftest import Reader, SignedIn, Visitor
 
@@ -106,7 +107,7 @@ def test_over_the_quota_the_text_comes_back(
 ) -> None:
     reader = signed_in(alice)
     small = make_app(MESSAGES_PER_DAY="1")
-    reader = Reader(small.test_client(), small, alice)
+    reader = Reader(client_of(small), small, alice)
     reader.client.set_cookie("access", alice.access)
     reader.posts("/cabinet/send", {"text": "the first"})
     answer = reader.posts("/cabinet/send", {"text": "the second"})

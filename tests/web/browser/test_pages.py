@@ -69,7 +69,7 @@ def settled(deployment: Deployment, numbers: list[int]) -> bool:
             "SELECT count(*) FROM message WHERE id = ANY(:ids)"
             " AND status IN ('held', 'queued', 'sending')"
         )
-        return rows.execute(open_ones, {"ids": numbers}).scalar_one() == 0
+        return bool(rows.execute(open_ones, {"ids": numbers}).scalar_one() == 0)
 
 
 def test_hostile_texts_stay_texts_wherever_they_stand(
@@ -192,7 +192,7 @@ def _write_a_month(deployment: Deployment, person: Person, words: list[str]) -> 
 def _has_received(deployment: Deployment, person: Person) -> bool:
     with deployment.database.connect() as rows:
         received = text("SELECT count(*) FROM message WHERE account_id = :id AND direction = 'in'")
-        return rows.execute(received, {"id": person.id}).scalar_one() == 1
+        return bool(rows.execute(received, {"id": person.id}).scalar_one() == 1)
 
 
 def violations(page: Page, rules: list[str]) -> list[str]:
