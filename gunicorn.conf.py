@@ -13,9 +13,10 @@ from http import HTTPStatus
 from typing import Any
 
 from gunicorn import util
+from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.http.wsgi import Response
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 _host = os.environ.get("HOST", "127.0.0.1")
 
@@ -33,9 +34,9 @@ class worker_class(ThreadWorker):  # the setting's name
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._taken: dict[Any, float] = {}
+        self._taken: dict[TConn, float] = {}
 
-    def handle(self, conn: Any) -> Any:
+    def handle(self, conn: TConn) -> bool:
         self._taken[conn] = time.monotonic()
         try:
             return super().handle(conn)
@@ -69,7 +70,7 @@ forwarded_allow_ips = ""
 class logger_class(Logger):  # the setting's name
     """gunicorn's lines go where all others go: into `app.logs`, which takes secrets out."""
 
-    def setup(self, cfg: Any) -> None:
+    def setup(self, cfg: Config) -> None:
         super().setup(cfg)
         self.error_log.handlers.clear()
         self.error_log.propagate = True
@@ -82,19 +83,21 @@ class logger_class(Logger):  # the setting's name
         super().warning(msg, *args, **kwargs)
 
 
-def _refuse(sock: Any, status: int, reason: str, _words: str) -> None:
+def _refuse(sock: socket.socket, status_int: int, reason: str, mesg: str) -> None:
     """What is no HTTP never reaches the application: it is refused in the shape of its API."""
-    problem = {"type": "about:blank", "title": reason, "status": status, "code": "malformed"}
-    body = json.dumps({**problem, "detail": HTTPStatus(status).description or reason})
-    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
+    problem = {"type": "about:blank", "title": reason, "status": status_int, "code": "malformed"}
+    body = json.dumps({**problem, "detail": HTTPStatus(status_int).description or reason})
+    head = f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\n"
     head += f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
     util.write_nonblock(sock, (head + body).encode("latin-1"))
 
 
 # gunicorn has no setting for its own HTML, nor for the header that names it.
+# (A method may not be replaced, say its types: hence a name without one.)
 util.write_error = _refuse
 _headers_of = Response.default_headers
-Response.default_headers = lambda self: [
+_any_response: Any = Response
+_any_response.default_headers = lambda self: [
     line for line in _headers_of(self) if not line.startswith("Server:")
 ]
 

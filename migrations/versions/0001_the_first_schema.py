@@ -31,7 +31,7 @@ $$
 """
 
 
-def upgrade():
+def upgrade() -> None:
     op.execute(WORDS)
     op.execute(QUERY)
     op.create_table('account',
@@ -299,7 +299,7 @@ def upgrade():
         )
 
 
-def downgrade():
+def downgrade() -> None:
     op.drop_index(op.f('ix_idempotency_key_message_id'), table_name='idempotency_key')
     op.drop_index(op.f('ix_idempotency_key_created_at'), table_name='idempotency_key')
     op.drop_table('idempotency_key')

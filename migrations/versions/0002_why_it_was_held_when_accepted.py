@@ -8,9 +8,9 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade():
+def upgrade() -> None:
     op.add_column('idempotency_key', sa.Column('accepted_reason', sa.Text(), nullable=True))
 
 
-def downgrade():
+def downgrade() -> None:
     op.drop_column('idempotency_key', 'accepted_reason')
