@@ -25,7 +25,8 @@ def request(body: bytes, content_type: str | None = JSON, **headers: str) -> Req
 
 def refusal(body: bytes, content_type: str | None = JSON, **headers: str) -> type[ServiceError]:
     try:
-        bodies.json_or_form(request(body, content_type, **headers))
+        with request(body, content_type, **headers) as sent:
+            bodies.json_or_form(sent)
     except ServiceError as error:
         assert "topsecret" not in error.detail
         return type(error)
