@@ -113,14 +113,14 @@ _CLAIM = Prepared(
     FROM leased, head
     WHERE message.id = head.id AND head.expires_at > now()
       AND message.status IN ('held', 'queued', 'sending')
-    RETURNING message.*, head.status = 'sending' AS abandoned
+    RETURNING message.*, old.parts_sent AS sent_before, head.status = 'sending' AS abandoned
   )
   , lost AS (
     INSERT INTO attempt (message_id, part, at, outcome, description, latency_ms)
-    SELECT left_behind.id, parts_sent + 1,
+    SELECT left_behind.id, sent_before + 1,
            coalesce(due.leased_until - make_interval(secs => :lease), now()),
            'ambiguous', 'the worker that was sending it died', 0
-    FROM due, (SELECT id, parts_sent, abandoned FROM marked
+    FROM due, (SELECT id, sent_before, abandoned FROM marked
                UNION ALL SELECT * FROM overdue) AS left_behind
     WHERE abandoned
   )

@@ -83,6 +83,11 @@ class Correspondent:
         statement = "UPDATE lane SET wake_at = now() WHERE account_id = :id AND wake_at > now()"
         execute(self.database, statement, id=self.account_id)
 
+    def lease_ends(self) -> None:
+        """Half a minute passes: the lease of a worker that died or was frozen ends."""
+        due = "UPDATE lane SET leased_until = now(), wake_at = now() WHERE wake_at = leased_until"
+        execute(self.database, due)
+
     def lane(self) -> Row[Any]:
         """The row of the account's lane."""
         return self._row("SELECT * FROM lane WHERE account_id = :id", self.account_id)

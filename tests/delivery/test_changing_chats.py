@@ -86,6 +86,21 @@ def test_a_half_sent_message_begins_again_in_a_new_chat(
     assert (row.status, len(row.telegram_message_ids)) == ("sent", 2)
 
 
+def test_the_call_that_a_dead_worker_left_was_for_the_part_in_the_former_chat(
+    anna: Correspondent, boris: Correspondent, worker: Worker, other_worker: Worker
+) -> None:
+    message_id = anna.posts("a" * 4096 + "b")
+    worker.turns(1)
+    anna.wakes()
+    worker.claims()  # of the second part, and dies
+    boris.links(None)
+    anna.links(boris.chat)
+    anna.lease_ends()
+    other_worker.turns(1)
+    made = [(attempt.part, attempt.outcome) for attempt in anna.attempts(message_id)]
+    assert made == [(1, "sent"), (2, "ambiguous"), (1, "sent")]
+
+
 def test_a_chat_relinked_during_a_call_gets_the_next_call(
     anna: Correspondent, boris: Correspondent, worker: Worker, sandbox: Sandbox
 ) -> None:

@@ -15,12 +15,6 @@ from tests import statements
 from tests.delivery.conftest import Correspondent, NewCorrespondent, Worker, execute, workers
 
 
-def lease_ends(anna: Correspondent) -> None:
-    """Time passes, and the lease with it."""
-    due = "UPDATE lane SET leased_until = now(), wake_at = now() WHERE wake_at = leased_until"
-    execute(anna.database, due)
-
-
 def test_a_leased_lane_is_not_claimed_by_another_worker(
     anna: Correspondent, worker: Worker, other_worker: Worker
 ) -> None:
@@ -40,7 +34,7 @@ def test_what_a_dead_worker_left_is_sent_once_more_and_says_so(
 ) -> None:
     message_id = anna.posts()
     worker.claims()  # and dies
-    lease_ends(anna)
+    anna.lease_ends()
     other_worker.turns()
     row = anna.message(message_id)
     assert (row.status, row.possible_duplicate, row.attempts_made) == ("sent", True, 2)
@@ -52,7 +46,7 @@ def test_the_attempt_of_a_dead_worker_has_the_time_of_its_call_not_of_its_discov
 ) -> None:
     message_id = anna.posts()
     worker.claims()  # and dies
-    lease_ends(anna)
+    anna.lease_ends()
     with anna.database.connect() as rows:
         began = rows.scalar(text("SELECT leased_until - interval '30 s' FROM lane"))
     other_worker.turns()
@@ -67,7 +61,7 @@ def test_the_lane_of_a_dead_worker_goes_before_what_became_due_since(
     message_id = anna.posts()
     worker.claims()  # and dies
     boris.posts()
-    lease_ends(anna)
+    anna.lease_ends()
     lanes.rescue(other_worker.connection)
     turn = other_worker.claims()
     assert turn.message is not None
@@ -100,7 +94,7 @@ def test_a_zombie_writes_nothing(
 ) -> None:
     first, second = anna.posts("first"), anna.posts("second")
     turn = worker.claims()
-    lease_ends(anna)
+    anna.lease_ends()
     other_worker.turns(1)
     before = (anna.message(first), anna.message(second), anna.lane())
     with sandbox.fault("error", description="Bad Request: no"):
@@ -114,7 +108,7 @@ def test_a_zombie_does_not_end_the_turn_of_its_successor(
 ) -> None:
     message_id = anna.posts()
     turn = worker.claims()
-    lease_ends(anna)
+    anna.lease_ends()
     successor = other_worker.claims()
     lane = anna.lane()
     worker.finishes(turn)
@@ -131,9 +125,9 @@ def test_a_zombie_moves_no_chat_and_blocks_none(
     anna.posts("first")
     anna.posts("second")
     moving = worker.claims()
-    lease_ends(anna)
+    anna.lease_ends()
     blocking = other_worker.claims()
-    lease_ends(anna)
+    anna.lease_ends()
     for last in workers(anna.app):
         last.turns(1)
     before = anna.lane()
@@ -152,7 +146,7 @@ def test_a_zombie_of_an_idle_lane_writes_nothing(
 ) -> None:
     message_id = anna.posts()
     turn = worker.claims()
-    lease_ends(anna)
+    anna.lease_ends()
     other_worker.turns()
     assert anna.lane().leased_until is None
     worker.finishes(turn)
@@ -225,7 +219,7 @@ def test_a_hold_during_the_turn_of_a_worker_that_dies_ends_in_a_held_message(
     message_id = anna.posts()
     worker.claims()
     anna.does(outbox.hold, "blocked")
-    lease_ends(anna)
+    anna.lease_ends()
     other_worker.turns()
     row = anna.message(message_id)
     assert (row.status, row.reason, row.possible_duplicate) == ("held", "blocked", True)
@@ -244,7 +238,7 @@ def test_an_abandoned_message_that_has_expired_is_ended(
     late, good = anna.posts("late"), anna.posts("good")
     worker.claims()
     execute(anna.database, f"UPDATE message SET expires_at = now() WHERE id = {late}")
-    lease_ends(anna)
+    anna.lease_ends()
     other_worker.turns()
     row = anna.message(late)
     assert (row.status, row.possible_duplicate, row.attempts_made) == ("expired", True, 1)

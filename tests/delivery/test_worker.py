@@ -27,12 +27,6 @@ def under_way(sandbox: Sandbox, count: int = 1) -> None:
     wait_for(lambda: len(sandbox.calls("sendMessage")) >= count, 20, "a call under way")
 
 
-def lease_ends(anna: Correspondent) -> None:
-    """Half a minute passes: the lease of a worker that died or was frozen ends."""
-    due = "UPDATE lane SET leased_until = now(), wake_at = now() WHERE wake_at = leased_until"
-    execute(anna.database, due)
-
-
 @contextmanager
 def durable(database: Engine) -> Iterator[None]:
     """The tests' PostgreSQL takes its ease with commits; here it keeps them."""
@@ -93,7 +87,7 @@ def test_what_a_killed_worker_was_sending_is_sent_by_another(
         doomed = running.worker(**AWAY)
         under_way(sandbox)
         doomed.kill()
-    lease_ends(anna)
+    anna.lease_ends()
     running.worker(**AWAY)
     anna.wait_for(second, "sent", within=20)
     assert [line.text for line in sandbox.journal()] == ["first", "first", "second"]
@@ -109,7 +103,7 @@ def test_a_worker_frozen_during_its_call_comes_back_as_a_zombie_and_writes_nothi
         zombie = running.worker(**AWAY)
         under_way(sandbox)
         zombie.freeze()
-    lease_ends(anna)
+    anna.lease_ends()
     other = running.worker(**AWAY)
     row = anna.wait_for(message_id, "sent", within=20)
     assert other.terminate() == 0
