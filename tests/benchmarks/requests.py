@@ -1,11 +1,12 @@
 """Rows 1, 2, 3, 10: a request against a bare route, a short history, a quiet server."""
 
+import json
 import time
 from collections.abc import Iterator
 from functools import partial
 from statistics import median
 
-from app.services import history
+from app.services import history, names, passwords
 from app.services.history import Filter
 from app.services.people import Person
 from tests.benchmarks import load
@@ -17,8 +18,12 @@ from tests.running import BIN, Part, answers, free_port
 ACCOUNTS = 32
 CONNECTIONS = 16
 SECONDS = 4.0
+STEADY_SECONDS = 4.0
+LOGINS_A_MINUTE = 1000
 TURNS = 5
 JSON = {"Content-Type": "application/json"}
+PASSWORD = "correct horse battery"
+_SIGNED_IN = "SELECT count(*) FROM audit_event WHERE kind = 'signed_in'"
 BODY = '{"text": "The backup of tonight is done: 42 files, no error."}'
 
 
@@ -72,23 +77,28 @@ def posting_while_passwords_are_hashed(stage: Stage) -> Iterator[Row]:
         load.request("POST", "/v1/messages", JSON | _bearer(token), BODY)
         for token in stage.access_tokens(people)
     ]
-    login = [
-        load.request(
-            "POST",
-            "/v1/auth/login",
-            JSON,
-            f'{{"username": "nobody{n}", "password": "wrong password"}}',
-        )
-        for n in range(4000)
-    ]
+    login = _right_passwords(stage, people)
+    begun = stage.scalar(_SIGNED_IN)
     ours, base = [], []
     for _ in range(TURNS):
         base.append(_steady(web, post).p99)
-        with load.running(Load(web.port, login, 4, 6.0, rate=1000 / 60)):
+        with load.running(Load(web.port, login, 8, 6.0, rate=LOGINS_A_MINUTE / 60)):
             time.sleep(0.5)
             ours.append(_steady(web, post).p99)
-    name = "p99 of POST `/v1/messages` at 100/s beside 1,000 logins a minute"
-    yield Row("10", name, ours, base, ratios(ours, base), 3, False, "ms")
+    hashed = stage.scalar(_SIGNED_IN) - begun
+    expected = TURNS * STEADY_SECONDS * LOGINS_A_MINUTE / 60
+    yield Row(
+        "10",
+        "p99 of POST `/v1/messages` at 100/s beside 1,000 logins a minute",
+        ours,
+        base,
+        ratios(ours, base),
+        3,
+        False,
+        "ms",
+        note=f"{hashed} signed in meanwhile",
+        sound=hashed >= 0.8 * expected,
+    )
     web.kill()
 
 
@@ -165,8 +175,23 @@ def _p50(web: Part, requests: list[str]) -> float:
     return outcome.p50
 
 
+def _right_passwords(stage: Stage, people: list[Person]) -> list[str]:
+    """A sign-in of each of them. Wrong ones would soon be refused without a hash: they are from one
+    network."""
+    hashed = passwords.hash(PASSWORD)
+    for person in people:
+        stage.sql(
+            "UPDATE account SET username_key = :key, password_hash = :hash WHERE id = :id",
+            key=names.lookalike(person.username),
+            hash=hashed,
+            id=person.id,
+        )
+    bodies = [json.dumps({"username": p.username, "password": PASSWORD}) for p in people]
+    return [load.request("POST", "/v1/auth/login", JSON, body) for body in bodies]
+
+
 def _steady(web: Part, requests: list[str]) -> Outcome:
-    outcome = load.run(Load(web.port, requests, 8, 4.0, rate=100))
+    outcome = load.run(Load(web.port, requests, 8, STEADY_SECONDS, rate=100))
     assert outcome.errors == 0, outcome.statuses
     return outcome
 
