@@ -109,7 +109,7 @@ def take_password_attempt(session: Session, username_key: str, network: str) -> 
 
     One counter for every way of signing in. Raises `TooManyFailures`: from a network with 10 in 15
     minutes; and, once there were 100 in an hour from anywhere, from every network without an
-    earlier sign-in, so that nobody can lock the owner out.
+    earlier sign-in, so that nobody elsewhere can lock the owner out.
     """
     hits = [take(session, PASSWORD_FROM_NETWORK, f"{username_key} {network}")]
     try:
