@@ -2,7 +2,7 @@
 
 import gzip
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from flask import Request
@@ -25,7 +25,7 @@ def request(body: bytes, content_type: str | None = JSON, **headers: str) -> Req
 
 def refusal(body: bytes, content_type: str | None = JSON, **headers: str) -> type[ServiceError]:
     try:
-        with request(body, content_type, **headers) as sent:
+        with closing(request(body, content_type, **headers)) as sent:
             bodies.json_or_form(sent)
     except ServiceError as error:
         assert "topsecret" not in error.detail
