@@ -38,8 +38,12 @@ class Delivery(StartStopStep):
     """Begins when Celery has taken over SIGTERM (earlier, one would end a call without its record)
     and does not wait for the broker, which is the consumer's business, the last step of all."""
 
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self._station = station()
+
     def start(self, _worker: Any) -> None:
-        station().start()
+        self._station.start()
         housekeeping.start(flask_app, _stopping)
 
 
