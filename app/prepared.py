@@ -40,7 +40,8 @@ class Prepared:
         return cls(name, str(compiled), **types)
 
     def __call__(self, at: PoolProxiedConnection | Connection, /, **values: Any) -> Any:
-        """Executes it on a connection; every parameter must be given.
+        """Executes it on a connection that is in a transaction, or in autocommit mode; every
+        parameter must be given.
 
         Returns its row, whose columns are attributes, or None when it has none. Raises the driver's
         errors; a connection that broke is `invalidated`, as SQLAlchemy does with its own.

@@ -15,8 +15,8 @@ from app.errors import Invalid, Sentence, Unavailable
 from app.services import names
 
 MAX_BYTES = 1024
-# How many a process hashes at once, and for how long (s) one more waits for its turn. One is fifty a
-# second; with more, whoever posts a message meanwhile waits for the processor (benchmark 10).
+# How many a process hashes at once, and for how long (s) one more waits for its turn. One is fifty
+# a second; with more, whoever posts a message meanwhile waits for the processor (benchmark 10).
 CONCURRENT = 1
 PATIENCE = 10
 
