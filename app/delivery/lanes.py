@@ -99,7 +99,7 @@ _CLAIM = Prepared(
       attempts_made = attempts_made + (head.status = 'sending')::int
     FROM head
     WHERE message.id = head.id AND head.expires_at <= now()
-      AND message.status IN ('held', 'queued', 'sending')
+      AND message.status = head.status
     RETURNING message.id, parts_sent, head.status = 'sending' AS abandoned
   )
   , marked AS (
@@ -112,7 +112,7 @@ _CLAIM = Prepared(
                                   THEN telegram_message_ids ELSE '{{}}' END
     FROM leased, head
     WHERE message.id = head.id AND head.expires_at > now()
-      AND message.status IN ('held', 'queued', 'sending')
+      AND message.status = head.status
     RETURNING message.*, old.parts_sent AS sent_before, head.status = 'sending' AS abandoned
   )
   , lost AS (
@@ -291,7 +291,7 @@ def next_due(connection: Connection) -> float | None:
 _EXPIRE = text("""
   WITH overdue AS (
     SELECT id FROM message
-    WHERE status IN ('held', 'queued', 'sending') AND status <> 'sending' AND expires_at <= now()
+    WHERE status IN ('held', 'queued') AND expires_at <= now()
     ORDER BY expires_at LIMIT :batch
     FOR UPDATE SKIP LOCKED
   )

@@ -322,3 +322,27 @@ def test_a_turn_is_two_round_trips_to_the_database(
     with statements.noted() as sent:
         worker.finishes(worker.claims())
     assert [statement.split()[1] for statement in sent] == ["gonets_claim", "gonets_record"]
+
+
+def test_a_flood_that_the_planner_has_not_counted_makes_no_claim_read_all_of_it(
+    anna: Correspondent, worker: Worker
+) -> None:
+    """It has seen a long history in which nothing waits, and takes that for the rule."""
+    anna.posts()
+    worker.turns()
+    execute(
+        anna.database,
+        """
+        INSERT INTO message (account_id, lane_id, seq, direction, text, status, created_at)
+        SELECT account_id, lane_id, seq - n, direction, text, status, created_at
+        FROM message, generate_series(1, 3000) AS n
+        """,
+    )
+    execute(anna.database, "ANALYZE message")
+    for n in range(7):  # five times PostgreSQL plans a prepared statement anew, then for good
+        anna.posts(f"{n}")
+        worker.turns()
+    plan = str(worker.connection.exec_driver_sql("EXPLAIN EXECUTE gonets_claim (1, 30)").all())
+    assert "ix_message_open" in plan
+    assert "pk_message" in plan
+    assert "ix_message_expiry" not in plan
