@@ -218,21 +218,7 @@ def tidy(connection: Connection, turn: Turn) -> None:
     if locked is None:
         return
     if locked.hold_reason is not None:
-        connection.execute(
-            text("""
-              WITH kept AS (
-                UPDATE message SET status = 'held', reason = :reason,
-                  possible_duplicate = true, attempts_made = attempts_made + 1
-                WHERE lane_id = :lane_id AND status = 'sending'
-                RETURNING id, parts_sent
-              )
-              INSERT INTO attempt (message_id, part, at, outcome, description, latency_ms)
-              SELECT id, parts_sent + 1, coalesce(:left_at, now()),
-                     'ambiguous', 'the worker that was sending it died', 0
-              FROM kept
-            """),
-            {**lane, "reason": locked.hold_reason, "left_at": turn.left_at},
-        )
+        _hold_what_was_left(connection, turn, locked.hold_reason)
     connection.execute(
         text("""
           UPDATE lane SET leased_until = NULL, wake_at = CASE
@@ -243,6 +229,24 @@ def tidy(connection: Connection, turn: Turn) -> None:
           WHERE id = :lane_id
         """),
         lane,
+    )
+
+
+def _hold_what_was_left(connection: Connection, turn: Turn, reason: str) -> None:
+    connection.execute(
+        text("""
+          WITH kept AS (
+            UPDATE message SET status = 'held', reason = :reason,
+              possible_duplicate = true, attempts_made = attempts_made + 1
+            WHERE lane_id = :lane_id AND status = 'sending'
+            RETURNING id, parts_sent
+          )
+          INSERT INTO attempt (message_id, part, at, outcome, description, latency_ms)
+          SELECT id, parts_sent + 1, coalesce(:left_at, now()),
+                 'ambiguous', 'the worker that was sending it died', 0
+          FROM kept
+        """),
+        {"lane_id": turn.lane_id, "reason": reason, "left_at": turn.left_at},
     )
 
 
