@@ -51,6 +51,10 @@ def free_port() -> int:
         return port
 
 
+def hear_hangups() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @dataclass
 class Project:
     """A project folder with stand-ins, and the runs started in it."""
@@ -85,6 +89,8 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # A run hears SIGHUP unless it was ignored before, as under nohup(1); the tests may be.
+            preexec_fn=hear_hangups,
         )
         self.started.append(process)
         return process
