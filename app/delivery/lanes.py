@@ -35,6 +35,10 @@ _OPEN_BOT = """
 """
 
 
+# Outcome, description and latency of a call whose worker did not live to tell.
+_DIED = "'ambiguous', 'the worker that was sending it died', 0"
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """What is on its way in a turn: the head of the lane, marked `sending`."""
@@ -119,7 +123,7 @@ _CLAIM = Prepared(
     INSERT INTO attempt (message_id, part, at, outcome, description, latency_ms)
     SELECT left_behind.id, sent_before + 1,
            coalesce(due.leased_until - make_interval(secs => :lease), now()),
-           'ambiguous', 'the worker that was sending it died', 0
+           {_DIED}
     FROM due, (SELECT id, sent_before, abandoned FROM marked
                UNION ALL SELECT * FROM overdue) AS left_behind
     WHERE abandoned
@@ -234,7 +238,7 @@ def tidy(connection: Connection, turn: Turn) -> None:
 
 def _hold_what_was_left(connection: Connection, turn: Turn, reason: str) -> None:
     connection.execute(
-        text("""
+        text(f"""
           WITH kept AS (
             UPDATE message SET status = 'held', reason = :reason,
               possible_duplicate = true, attempts_made = attempts_made + 1
@@ -243,7 +247,7 @@ def _hold_what_was_left(connection: Connection, turn: Turn, reason: str) -> None
           )
           INSERT INTO attempt (message_id, part, at, outcome, description, latency_ms)
           SELECT id, parts_sent + 1, coalesce(:left_at, now()),
-                 'ambiguous', 'the worker that was sending it died', 0
+                 {_DIED}
           FROM kept
         """),
         {"lane_id": turn.lane_id, "reason": reason, "left_at": turn.left_at},

@@ -117,6 +117,17 @@ def test_a_frozen_poller_does_not_fight_its_successor_and_takes_over_when_that_i
 # Killed at the worst moment
 
 
+def dies_before_its_commit(bot: Part, database: Engine, act: Callable[[], object]) -> None:
+    """Kills the poller while its handling of what `act` does waits for a lock."""
+    holding = database.execution_options(isolation_level="READ COMMITTED")
+    with database.connect() as watcher, holding.begin() as holder:
+        holder.execute(text("SELECT FROM lane FOR UPDATE"))
+        act()
+        waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        wait_for(lambda: watcher.scalar(waits))
+        bot.kill()
+
+
 def test_a_killed_poller_loses_nothing_and_repeats_no_effect(
     start: Callable[[], Part],
     sandbox: Sandbox,
@@ -129,15 +140,7 @@ def test_a_killed_poller_loses_nothing_and_repeats_no_effect(
     anna, boris = sandbox.user("Anna"), sandbox.user("Boris")
     first_token, second_token = link_token(alice), link_token(bob)
 
-    # Before the commit: the handling waits for a lock when the poller dies.
-    bot = start()
-    holding = database.execution_options(isolation_level="READ COMMITTED")
-    with database.connect() as watcher, holding.begin() as holder:
-        holder.execute(text("SELECT FROM lane FOR UPDATE"))
-        anna.says(first_token)
-        waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        wait_for(lambda: watcher.scalar(waits))
-        bot.kill()
+    dies_before_its_commit(start(), database, lambda: anna.says(first_token))
     assert owner_of(app, anna) is None
 
     # After the commit, before Telegram hears of it: only the next poller's first call succeeds.

@@ -25,13 +25,10 @@ def is_surprising(result: object) -> bool:
     return isinstance(result, Exception) and not isinstance(result, ServiceError)
 
 
-def test_whatever_happens_to_an_account_at_once_nothing_waits_in_a_circle(
-    app: Flask, alice: Member, bob: Member
-) -> None:
-    """Everything that changes several rows of an account, thrown together; deadlocks are errors."""
-    with app.app_context():
-        session_id = sessions.begin(alice.person, HERE).session_id
-        refresh = sessions.begin(alice.person, HERE).refresh
+def deeds_of(alice: Member, bob: Member) -> list[Callable[[int], object]]:
+    """Everything that changes several rows of Alice's account; bob is who administers it."""
+    session_id = sessions.begin(alice.person, HERE).session_id
+    refresh = sessions.begin(alice.person, HERE).refresh
 
     def send(n: int) -> object:
         return messages.send(alice.person, Draft(f"text {n}"), key=f"key {n % 3}-{n}")
@@ -42,7 +39,7 @@ def test_whatever_happens_to_an_account_at_once_nothing_waits_in_a_circle(
     def link_by_token(n: int) -> object:
         return chats.link_by_token(tokens.link_invitation(alice.person).token, person(n % 4))
 
-    deeds: list[Callable[[int], object]] = [
+    return [
         send,
         send,
         link_by_code,
@@ -62,6 +59,14 @@ def test_whatever_happens_to_an_account_at_once_nothing_waits_in_a_circle(
         lambda n: accounts.disable(bob.person, alice.person.id, HERE),
         lambda n: accounts.enable(bob.person, alice.person.id, HERE),
     ]
+
+
+def test_whatever_happens_to_an_account_at_once_nothing_waits_in_a_circle(
+    app: Flask, alice: Member, bob: Member
+) -> None:
+    """All of it thrown together, and at last its erasure; deadlocks are errors."""
+    with app.app_context():
+        deeds = deeds_of(alice, bob)
 
     def one_of(chosen: list[Callable[[int], object]], n: int) -> object:
         return chosen[n](n)
