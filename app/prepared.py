@@ -40,11 +40,16 @@ class Prepared:
         return cls(name, str(compiled), **types)
 
     def __call__(self, at: PoolProxiedConnection | Connection, /, **values: Any) -> Any:
+        """Executes it, as `rows` does; returns its row, or None when it has none."""
+        rows = self.rows(at, **values)
+        return rows[0] if rows else None
+
+    def rows(self, at: PoolProxiedConnection | Connection, /, **values: Any) -> list[Any]:
         """Executes it on a connection that is in a transaction, or in autocommit mode; every
         parameter must be given.
 
-        Returns its row, whose columns are attributes, or None when it has none. Raises the driver's
-        errors; a connection that broke is `invalidated`, as SQLAlchemy does with its own.
+        Returns its rows, whose columns are attributes. Raises the driver's errors; a connection
+        that broke is `invalidated`, as SQLAlchemy does with its own.
         """
         pooled = at.connection if isinstance(at, Connection) else at
         driver: Any = pooled.driver_connection
@@ -52,7 +57,8 @@ class Prepared:
             with driver.cursor(cursor_factory=NamedTupleCursor) as cursor:
                 self._prepare_once(pooled.info, cursor)
                 cursor.execute(self._execute, values)
-                return cursor.fetchone()
+                rows: list[Any] = cursor.fetchall()
+                return rows
         except psycopg2.Error as error:
             if driver.closed:
                 at.invalidate(error)

@@ -4,7 +4,7 @@ The database is the truth and the broker only a bell. A message is a row in its 
 (`outbox`), committed together with whatever else the request did; then a bell is rung (`bell`),
 and a worker's crew (`crew`) takes turns: it leases the lane that has been due longest, marks its
 oldest message, sends one part of it, and records the outcome (`engine`, on the statements of
-`lanes`). Once a second every worker sweeps (`sweep`), and finds whatever a bell has missed; with
+`lanes` and `ledger`; turns that come together share them, `grouping`). Once a second every worker sweeps (`sweep`), and finds whatever a bell has missed; with
 the broker away for good the sweeps alone deliver everything.
 
 What it promises. No accepted message is lost: its row ends `sent`, `failed`, `expired` or

@@ -9,6 +9,7 @@ Losing the last few slots in a crash costs nothing, so their commits do not wait
 """
 
 import threading
+from collections.abc import Callable
 from time import monotonic
 
 from sqlalchemy import Connection, text
@@ -45,17 +46,19 @@ _REPLY = text("""
 class Budget:
     """One process's share of the bot's pace; its threads use it together."""
 
-    def __init__(self, rate: float) -> None:
-        """`rate`: messages a second by the whole bot."""
+    def __init__(self, rate: float, connect: Callable[[], Connection]) -> None:
+        """`rate`: messages a second by the whole bot. `connect`: opens a connection on which every
+        statement is a transaction."""
+        self._connect = connect
         self._interval = 1.0 / rate
         self._batch = batch_size(rate)
         self._lock = threading.Lock()
         self._taken: list[Slots] = []
 
-    def wait(self, connection: Connection, stopping: threading.Event) -> float | None:
+    def wait(self, stopping: threading.Event) -> float | None:
         """Waits for a slot and returns its time, for `give_back`; None once `stopping` is set."""
         while not stopping.is_set():
-            slot = self._take(connection)
+            slot = self._take()
             if slot is None:
                 stopping.wait(LINE_SECONDS / 4)
             elif not stopping.wait(max(0.0, slot - monotonic())):
@@ -67,21 +70,22 @@ class Budget:
         with self._lock:
             self._taken.append(Slots(slot, self._interval, 1))
 
-    def _take(self, connection: Connection) -> float | None:
+    def _take(self) -> float | None:
         """The time of a slot (of `monotonic`), or None while the line is too long."""
         with self._lock:
             while self._taken and not self._taken[-1].usable(monotonic()):
                 self._taken.pop()
-            slots = self._taken.pop() if self._taken else self._reserve(connection)
+            slots = self._taken.pop() if self._taken else self._reserve()
             if slots is None:
                 return None
             if slots.count > 1:
                 self._taken.append(slots.after_first())
             return slots.first
 
-    def _reserve(self, connection: Connection) -> Slots | None:
+    def _reserve(self) -> Slots | None:
         length = self._interval * self._batch
-        wait = connection.scalar(_TAKE, {"length": length, "ahead": LINE_SECONDS})
+        with self._connect() as connection:
+            wait = connection.scalar(_TAKE, {"length": length, "ahead": LINE_SECONDS})
         if wait is None:
             return None
         return Slots(monotonic() + float(wait), self._interval, self._batch)

@@ -9,8 +9,6 @@ calls its successor; one drain stays a little for what is due within a second.
 import threading
 from time import monotonic
 
-from sqlalchemy import Connection
-
 from app import logs
 from app.delivery.budget import Budget
 from app.delivery.engine import DATABASE_AWAY, Courier
@@ -59,8 +57,7 @@ class Crew:
 
     def _drain(self) -> None:
         try:
-            with self._courier.connect() as connection:
-                more = self._take_turns(connection)
+            more = self._take_turns()
         except DATABASE_AWAY as error:
             # The sweep calls the next drain when the database is back.
             log.warning("a drain lost the database", error=type(error).__name__)
@@ -73,30 +70,31 @@ class Crew:
         if more:
             self.call()
 
-    def _take_turns(self, connection: Connection) -> bool:
+    def _take_turns(self) -> bool:
         """Takes turns; returns whether there may be more of them to take."""
         until = monotonic() + DRAIN_SECONDS
-        while monotonic() < until and not connection.invalidated:
-            slot = self._budget.wait(connection, self._stopping)
+        while monotonic() < until:
+            slot = self._budget.wait(self._stopping)
             if slot is None:
                 return False
-            turn = self._courier.claim(connection)
+            turn = self._courier.claim()
             if turn is None:
                 self._budget.give_back(slot)
-                if not self._linger(connection):
+                if not self._linger():
                     return False
                 continue
             if turn.more:
                 self.call()
-            self._courier.finish(connection, turn)
+            self._courier.finish(turn)
         return True
 
-    def _linger(self, connection: Connection) -> bool:
+    def _linger(self) -> bool:
         """Waits for what is due soon; False when nothing is, or another drain waits for it."""
         if not self._lingering.acquire(blocking=False):
             return False
         try:
-            seconds = next_due(connection)
+            with self._courier.connect() as connection:
+                seconds = next_due(connection)
             if seconds is None or seconds > LINGER_SECONDS:
                 return False
             return not self._stopping.wait(max(seconds, LOOK_AGAIN_SECONDS))

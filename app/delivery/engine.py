@@ -1,9 +1,11 @@
 """One turn: a lane is claimed, the head's next part is sent, the outcome is recorded.
 
-Three steps, and no transaction is open during the second. `claim` commits the mark `sending`
-before the call, so a worker that dies leaves a trace of what it may have sent; the record names
-the lease, so a worker that comes back too late writes nothing. The connection may be lost at any
-time: the outcome of a call is written again and again for as long as it may still count.
+Three steps, and during the second neither a transaction is open nor a connection held. `claim`
+commits the mark `sending` before the call, so a worker that dies leaves a trace of what it may have
+sent; the record names the lease, so a worker that comes back too late writes nothing. The database
+may be lost at any time: the outcome of a call is written again and again for as long as it may
+still count. Turns that are claimed or recorded at about the same time share a statement
+(`grouping`).
 
 One turn is one call. A message of several parts takes as many turns, and between them its lane
 waits for its pace like any other.
@@ -12,6 +14,7 @@ waits for its pace like any other.
 import random
 import secrets
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from time import monotonic, sleep
 
@@ -22,6 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import clock, logs, metrics
 from app.delivery import brakes, lanes, ledger, splitting
+from app.delivery.grouping import Grouped
 from app.delivery.lanes import Message, Turn
 from app.delivery.ledger import Record, Recorded
 from app.delivery.retries import decide
@@ -53,45 +57,47 @@ class Courier:
         self.api = api
         self._spacing = 1.0 / chat_rate
         self._stopping = stopping
-        self._under_way: dict[int, Turn] = {}
+        self._claims = Grouped(self._claim_all)
+        self._records = Grouped(self._record_all)
+        self._under_way: dict[tuple[int, int], Turn] = {}
 
     def connect(self) -> Connection:
-        """A connection for `claim` and `finish`: each of their statements is a transaction."""
+        """A connection on which every statement is a transaction."""
         return self._single.connect()
 
-    def claim(self, connection: Connection) -> Turn | None:
+    def claim(self) -> Turn | None:
         """Begins a turn with the lane that has been due longest; None when none is due."""
-        lease_no = secrets.randbits(63)
-        try:
-            turn = lanes.claim(connection, lease_no, began=monotonic())
-        except DATABASE_AWAY:
-            self._unclaim(lease_no)
-            raise
-        if turn is not None:
-            self._under_way[turn.lease_no] = turn
-        return turn
+        return self._claims(None)
 
-    def finish(self, connection: Connection, turn: Turn) -> None:
-        """Sends what the turn is about, and gives the lane back.
-
-        It survives the loss of `connection`, which is then `invalidated` and of no more use.
-        """
+    def finish(self, turn: Turn) -> None:
+        """Sends what the turn is about, and gives the lane back."""
         try:
             if turn.message is None:
                 self._give_back(turn)
             else:
-                self._deliver(connection, turn, turn.message)
+                self._deliver(turn, turn.message)
         finally:
-            self._under_way.pop(turn.lease_no, None)
+            self._under_way.pop(turn.lease, None)
 
     def leases(self) -> list[tuple[int, int]]:
         """Lane and lease number of the turns under way whose lease may be prolonged."""
         earliest = monotonic() + lanes.LEASE_SECONDS - RECORD_SECONDS
         turns = list(self._under_way.values())
-        return [(turn.lane_id, turn.lease_no) for turn in turns if turn.began > earliest]
+        return [turn.lease for turn in turns if turn.began > earliest]
+
+    def _claim_all(self, wishes: list[None]) -> list[Turn | None]:
+        lease_no = secrets.randbits(63)
+        with self.connect() as connection:
+            try:
+                turns = lanes.claim(connection, lease_no, most=len(wishes), began=monotonic())
+            except DATABASE_AWAY:
+                self._unclaim(lease_no)
+                raise
+        self._under_way.update({turn.lease: turn for turn in turns})
+        return [*turns, *[None] * (len(wishes) - len(turns))]
 
     def _unclaim(self, lease_no: int) -> None:
-        """The claim may have been committed unheard: while its lease lasts, it can be undone."""
+        """The claim may have been committed unheard: while its leases last, it can be undone."""
         until = monotonic() + lanes.LEASE_SECONDS
         while monotonic() < until and not self._stopping.is_set():
             try:
@@ -108,7 +114,7 @@ class Courier:
             metrics.finished.labels(Status.EXPIRED.value).inc()
             log.info("expired", message_id=turn.expired_id)
 
-    def _deliver(self, connection: Connection, turn: Turn, message: Message) -> None:
+    def _deliver(self, turn: Turn, message: Message) -> None:
         texts = splitting.parts(message.text, message.greeting, message.halved_from)
         at, began = clock.now(), monotonic()
         outcome = self.api.send(
@@ -118,14 +124,19 @@ class Courier:
             deadline=turn.began + CALL_SECONDS,
         )
         seconds = monotonic() - began
-        made = self._consequence(message, texts, outcome, at, seconds)
-        recorded = self._record(connection, turn, message, outcome, made)
-        _tell(turn, message, made, recorded, seconds)
-        if not connection.invalidated:
-            self._brake(connection, turn, outcome)
+        made = self._consequence(turn, message, texts, outcome, at, seconds)
+        recorded = self._record(made, outcome)
+        _tell(made, recorded, seconds)
+        self._brake(turn, outcome)
 
     def _consequence(
-        self, message: Message, texts: list[str], outcome: Outcome, at: datetime, seconds: float
+        self,
+        turn: Turn,
+        message: Message,
+        texts: list[str],
+        outcome: Outcome,
+        at: datetime,
+        seconds: float,
     ) -> Record:
         decision = decide(
             outcome,
@@ -138,6 +149,8 @@ class Courier:
         if decision.halve:
             texts = splitting.parts(message.text, message.greeting, halved_from)
         return Record(
+            turn=turn,
+            message=message,
             decision=decision,
             outcome=outcome.name,
             code=outcome.code,
@@ -150,71 +163,91 @@ class Courier:
             spacing=self._spacing,
         )
 
-    def _record(
-        self, connection: Connection, turn: Turn, message: Message, outcome: Outcome, made: Record
-    ) -> Recorded | None:
-        """Writes it down, however often the database goes away meanwhile."""
+    def _record(self, made: Record, outcome: Outcome) -> Recorded | None:
+        """Writes it down, however often the database goes away meanwhile: first together with
+        others; if that fails, for whatever reason of theirs or the database's, alone."""
+        lost: Exception
         try:
-            return self._record_once(connection, turn, message, outcome, made)
-        except DATABASE_AWAY as error:
+            return self._write(made, outcome, self._records)
+        except Exception as error:
             log.warning("an outcome waits for the database", error=type(error).__name__)
             lost = error
-        while monotonic() < turn.began + self._patience():
+        while monotonic() < made.turn.began + self._patience():
             sleep(AGAIN_SECONDS)
             try:
-                with self.connect() as fresh:
-                    return self._record_once(fresh, turn, message, outcome, made)
+                return self._write(made, outcome, self._record_alone)
             except DATABASE_AWAY as error:
                 lost = error
-        log.error("an outcome could not be written", message_id=message.id, outcome=made.outcome)
+        log.error(
+            "an outcome could not be written", message_id=made.message.id, outcome=made.outcome
+        )
         raise lost
 
-    def _record_once(
-        self, connection: Connection, turn: Turn, message: Message, outcome: Outcome, made: Record
+    def _write(
+        self, made: Record, outcome: Outcome, record: Callable[[Record], Recorded | None]
     ) -> Recorded | None:
         match outcome:
             case ChatGone():
-                return self._record_block(turn, message, made)
+                return self._record_block(made)
             case Moved(chat_id=chat_id):
                 try:
-                    with self._database.begin() as transaction:
-                        recorded = ledger.record(transaction, turn, message, made)
-                        if recorded is not None:
-                            ledger.move(transaction, turn, message, chat_id)
-                        return recorded
+                    return self._record_move(made, chat_id)
                 except IntegrityError:
                     # Somebody else has linked the new chat: this account has none any more.
-                    return self._record_block(turn, message, made)
-        return ledger.record(connection, turn, message, made)
+                    return self._record_block(made)
+        return record(made)
 
-    def _record_block(self, turn: Turn, message: Message, made: Record) -> Recorded | None:
+    def _record_all(self, records: list[Record]) -> list[Recorded | None]:
+        with self.connect() as connection:
+            return ledger.record(connection, records)
+
+    def _record_alone(self, made: Record) -> Recorded | None:
+        return self._record_all([made])[0]
+
+    def _record_block(self, made: Record) -> Recorded | None:
         with self._database.begin() as transaction:
-            recorded = ledger.record(transaction, turn, message, made)
+            (recorded,) = ledger.record(transaction, [made])
             if recorded is not None:
-                ledger.block(transaction, turn)
+                ledger.block(transaction, made.turn)
+            return recorded
+
+    def _record_move(self, made: Record, chat_id: int) -> Recorded | None:
+        with self._database.begin() as transaction:
+            (recorded,) = ledger.record(transaction, [made])
+            if recorded is not None:
+                ledger.move(transaction, made.turn, made.message, chat_id)
             return recorded
 
     def _patience(self) -> float:
         return RECORD_SECONDS_STOPPING if self._stopping.is_set() else RECORD_SECONDS
 
-    def _brake(self, connection: Connection, turn: Turn, outcome: Outcome) -> None:
+    def _brake(self, turn: Turn, outcome: Outcome) -> None:
+        """What the outcome says about the whole bot; as a rule, nothing."""
         match outcome:
-            case Wait(seconds=seconds):
-                if brakes.flooded(connection, turn.chat_id, seconds):
-                    log.warning("Telegram holds the whole bot", seconds=seconds)
-            case NotSent() | Ambiguous():
-                if brakes.unreached(connection):
-                    log.warning("Telegram is out of reach, everything waits")
-            case BotBroken():
-                brakes.rejected(connection)
-                log.error("Telegram refuses the bot's token, everything waits", code=outcome.code)
+            case Wait() | NotSent() | Ambiguous() | BotBroken():
+                with self.connect() as connection:
+                    _hold_back(connection, turn, outcome)
             case _ if turn.bot_failures:
-                brakes.reached(connection)
+                with self.connect() as connection:
+                    brakes.reached(connection)
 
 
-def _tell(
-    turn: Turn, message: Message, made: Record, recorded: Recorded | None, seconds: float
+def _hold_back(
+    connection: Connection, turn: Turn, outcome: Wait | NotSent | Ambiguous | BotBroken
 ) -> None:
+    match outcome:
+        case Wait(seconds=seconds):
+            if brakes.flooded(connection, turn.chat_id, seconds):
+                log.warning("Telegram holds the whole bot", seconds=seconds)
+        case NotSent() | Ambiguous():
+            if brakes.unreached(connection):
+                log.warning("Telegram is out of reach, everything waits")
+        case BotBroken():
+            brakes.rejected(connection)
+            log.error("Telegram refuses the bot's token, everything waits", code=outcome.code)
+
+
+def _tell(made: Record, recorded: Recorded | None, seconds: float) -> None:
     """One line in the log for each outcome, and the counters."""
     metrics.attempts.labels(made.outcome).inc()
     metrics.call_seconds.observe(seconds)
@@ -226,8 +259,8 @@ def _tell(
         metrics.delivery_seconds.observe(recorded.age)
     log.info(
         "attempt" if recorded is not None else "attempt of a turn that was no longer ours",
-        message_id=message.id,
-        lane_id=turn.lane_id,
+        message_id=made.message.id,
+        lane_id=made.turn.lane_id,
         part=made.part,
         outcome=made.outcome,
         code=made.code,

@@ -1,10 +1,12 @@
-"""The lanes: who holds which, what is next in it, when it is due. One SQL statement each.
+"""The lanes: who holds which, what is next in it, when it is due. One SQL statement each; the claim
+is one for as many lanes as there are threads that want one.
 
 A lane is the FIFO of one account's messages, and a row. `wake_at` says when it is due; null means
 never, until something happens. A worker that takes a due lane leases it for 30 seconds, during
 which `wake_at` is the end of the lease: a lane whose worker died is due again by itself. Every
-lease has a number, drawn by its worker, and what is written at a turn's end names it: a worker
-that was frozen and comes back late (a zombie) finds another number and writes nothing.
+lease has a number, drawn by its worker (one for the lanes of one claim), and what is written at a
+turn's end names it: a worker that was frozen and comes back late (a zombie) finds another number
+and writes nothing.
 
 A message at the head that has to wait keeps the whole lane waiting, and no other lane. The clock
 is PostgreSQL's, everywhere: workers need not agree on the time.
@@ -19,6 +21,7 @@ How a turn ends stands in `ledger`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -71,6 +74,11 @@ class Turn:
     bot_failures: int
     more: bool
 
+    @property
+    def lease(self) -> tuple[int, int]:
+        """What no other turn has: the lane, and the number of its lease."""
+        return self.lane_id, self.lease_no
+
 
 _CLAIM = Prepared(
     "gonets_claim",
@@ -79,7 +87,7 @@ _CLAIM = Prepared(
   , due AS MATERIALIZED (
     SELECT id, leased_until FROM lane
     WHERE wake_at <= now() AND EXISTS (SELECT FROM open_bot)
-    ORDER BY wake_at LIMIT 1
+    ORDER BY wake_at LIMIT :most
     FOR UPDATE SKIP LOCKED
   )
   , leased AS (
@@ -87,11 +95,12 @@ _CLAIM = Prepared(
       leased_until = now() + make_interval(secs => :lease),
       wake_at = now() + make_interval(secs => :lease)
     FROM due WHERE lane.id = due.id
-    RETURNING lane.id, lane.lease_no, lane.chat_id, lane.hold_reason
+    RETURNING lane.id, lane.lease_no, lane.chat_id, lane.hold_reason,
+      due.leased_until - make_interval(secs => :lease) AS left_at
   )
   , head AS MATERIALIZED (
-    SELECT oldest.* FROM leased CROSS JOIN LATERAL (
-      SELECT id, status, expires_at FROM message
+    SELECT oldest.*, leased.chat_id, left_at FROM leased CROSS JOIN LATERAL (
+      SELECT id, lane_id, status, expires_at FROM message
       WHERE lane_id = leased.id AND status IN ('held', 'queued', 'sending')
       ORDER BY seq LIMIT 1
     ) AS oldest
@@ -104,49 +113,50 @@ _CLAIM = Prepared(
     FROM head
     WHERE message.id = head.id AND head.expires_at <= now()
       AND message.status = head.status
-    RETURNING message.id, parts_sent, head.status = 'sending' AS abandoned
+    RETURNING message.id, message.lane_id, parts_sent, head.status = 'sending' AS abandoned, left_at
   )
   , marked AS (
     UPDATE message SET status = 'sending', reason = NULL,
       possible_duplicate = possible_duplicate OR head.status = 'sending',
       attempts_made = attempts_made + (head.status = 'sending')::int,
-      chat_id = leased.chat_id,
-      parts_sent = CASE WHEN message.chat_id = leased.chat_id THEN parts_sent ELSE 0 END,
-      telegram_message_ids = CASE WHEN message.chat_id = leased.chat_id
+      chat_id = head.chat_id,
+      parts_sent = CASE WHEN message.chat_id = head.chat_id THEN parts_sent ELSE 0 END,
+      telegram_message_ids = CASE WHEN message.chat_id = head.chat_id
                                   THEN telegram_message_ids ELSE '{{}}' END
-    FROM leased, head
+    FROM head
     WHERE message.id = head.id AND head.expires_at > now()
       AND message.status = head.status
-    RETURNING message.*, old.parts_sent AS sent_before, head.status = 'sending' AS abandoned
+    RETURNING message.*, old.parts_sent AS sent_before, head.status = 'sending' AS abandoned,
+      left_at
   )
   , lost AS (
     INSERT INTO attempt (message_id, part, at, outcome, description, latency_ms)
-    SELECT left_behind.id, sent_before + 1,
-           coalesce(due.leased_until - make_interval(secs => :lease), now()),
-           {_DIED}
-    FROM due, (SELECT id, sent_before, abandoned FROM marked
-               UNION ALL SELECT * FROM overdue) AS left_behind
+    SELECT id, sent_before + 1, coalesce(left_at, now()), {_DIED}
+    FROM (SELECT id, sent_before, abandoned, left_at FROM marked
+          UNION ALL SELECT id, parts_sent, abandoned, left_at FROM overdue) AS left_behind
     WHERE abandoned
   )
   SELECT leased.id AS lane_id, leased.lease_no, leased.chat_id, now() AS claimed_at,
          marked.id, marked.seq, marked.text, marked.greeting, marked.silent, marked.parts_sent,
          marked.halved_from, marked.failures,
-         overdue.id AS expired_id,
-         (SELECT leased_until - make_interval(secs => :lease) FROM due) AS left_at,
+         overdue.id AS expired_id, leased.left_at,
          (SELECT failures FROM open_bot) AS bot_failures,
-         (SELECT id FROM lane WHERE wake_at <= now() AND id <> leased.id
+         (SELECT id FROM lane WHERE wake_at <= now() AND id NOT IN (SELECT id FROM leased)
           ORDER BY wake_at LIMIT 1) IS NOT NULL AS more
-  FROM leased LEFT JOIN marked ON true LEFT JOIN overdue ON true
+  FROM leased LEFT JOIN marked ON marked.lane_id = leased.id
+              LEFT JOIN overdue ON overdue.lane_id = leased.id
 """,
     lease_no="bigint",
     lease="float8",
+    most="int",
 )
 
 
-def claim(connection: Connection, lease_no: int, *, began: float) -> Turn | None:
-    """Leases the lane that has been due longest and marks its head as `sending`; None: none is due.
+def claim(connection: Connection, lease_no: int, *, most: int, began: float) -> list[Turn]:
+    """Leases the lanes that have been due longest, `most` of them, and marks the head of each as
+    `sending`. No more than can be sent at once: what a dying worker has marked was perhaps sent.
 
-    `lease_no` is a number that no other lease has; `began` is the monotonic time of this claim.
+    `lease_no` is a number that no other claim has; `began` is the monotonic time of this one.
 
     The mark is committed before anything is sent. A head that is found marked already was left by
     a worker that died: it may have been sent, so it is `possible_duplicate` from now on, and that
@@ -154,9 +164,11 @@ def claim(connection: Connection, lease_no: int, *, began: float) -> Turn | None
     renewal. One that was half sent to another chat begins again; one that has expired is ended
     here.
     """
-    row = _CLAIM(connection, lease_no=lease_no, lease=LEASE_SECONDS)
-    if row is None:
-        return None
+    rows = _CLAIM.rows(connection, lease_no=lease_no, lease=LEASE_SECONDS, most=most)
+    return [_turn(row, began) for row in rows]
+
+
+def _turn(row: Any, began: float) -> Turn:
     message = None
     if row.id is not None:
         message = Message(
@@ -185,7 +197,7 @@ def claim(connection: Connection, lease_no: int, *, began: float) -> Turn | None
 
 def unclaim(connection: Connection, lease_no: int) -> None:
     """Undoes a claim that may have succeeded unheard, its connection having been lost: nothing was
-    sent under this lease, and only its worker knows it."""
+    sent under its leases, and only its worker knows it."""
     connection.execute(
         text("""
           WITH freed AS (
@@ -255,7 +267,11 @@ def _hold_what_was_left(connection: Connection, turn: Turn, reason: str) -> None
 
 
 def renew(connection: Connection, leases: Sequence[tuple[int, int]]) -> None:
-    """Prolongs the leases of turns under way, given as pairs of lane and lease number."""
+    """Prolongs the leases of turns under way, given as pairs of lane and lease number.
+
+    Locks the lanes in the order of their ids, as `ledger.record` does: two that lock several rows
+    in different orders may wait for each other.
+    """
     connection.execute(
         text("""
           UPDATE lane SET
@@ -266,8 +282,8 @@ def renew(connection: Connection, leases: Sequence[tuple[int, int]]) -> None:
         """),
         {
             "lease": LEASE_SECONDS,
-            "lanes": [lane for lane, _ in leases],
-            "numbers": [number for _, number in leases],
+            "lanes": [lane for lane, _ in sorted(leases)],
+            "numbers": [number for _, number in sorted(leases)],
         },
     )
 

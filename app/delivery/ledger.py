@@ -4,6 +4,7 @@ Every statement here names the lease of its turn, and does nothing when the lane
 now. What is to be written comes from `retries` and `engine`; nothing is decided here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,78 +15,90 @@ from app.delivery.retries import Decision
 from app.models import Status
 from app.prepared import Prepared
 
+# A record's columns: the statement gets an array of each.
+_COLUMNS = {
+    "lane_id": "bigint",
+    "lease_no": "bigint",
+    "claimed_at": "timestamptz",
+    "used_chat_id": "bigint",
+    "spacing": "float8",
+    "delay": "float8",
+    "ended": "boolean",
+    "message_id": "bigint",
+    "seq": "bigint",
+    "decided": "text",
+    "because": "text",
+    "all_parts": "int",
+    "sent_id": "bigint",
+    "new_halved_from": "int",
+    "counted": "int",
+    "new_failures": "int",
+    "ambiguous": "boolean",
+    "part": "int",
+    "at": "timestamptz",
+    "outcome": "text",
+    "code": "int",
+    "description": "text",
+    "latency_ms": "int",
+}
+
 _RECORD = Prepared(
     "gonets_record",
-    """
-  WITH freed AS (
+    f"""
+  WITH made AS (
+    SELECT * FROM unnest({", ".join(f":{column}" for column in _COLUMNS)})
+    AS made ({", ".join(_COLUMNS)})
+  )
+  , freed AS (
     UPDATE lane SET
       leased_until = NULL,
-      paced_until = CASE WHEN chat_id = :chat_id THEN greatest(paced_until, pace.until)
+      paced_until = CASE WHEN chat_id = used_chat_id THEN greatest(paced_until, pace.until)
                          ELSE paced_until END,
       wake_at = CASE WHEN hold_reason IS NOT NULL THEN NULL
-                     WHEN :ended AND next_seq = :seq + 1 THEN NULL
-                     WHEN chat_id = :chat_id THEN greatest(paced_until, pace.until)
+                     WHEN ended AND next_seq = seq + 1 THEN NULL
+                     WHEN chat_id = used_chat_id THEN greatest(paced_until, pace.until)
                      ELSE now() END
-    FROM (
-      SELECT greatest(:claimed_at + make_interval(secs => :spacing),
-                      now() + make_interval(secs => :delay)) AS until
+    FROM made CROSS JOIN LATERAL (
+      SELECT greatest(claimed_at + make_interval(secs => spacing),
+                      now() + make_interval(secs => delay)) AS until
     ) AS pace
-    WHERE id = :lane_id AND lease_no = :lease_no AND leased_until IS NOT NULL
-    RETURNING hold_reason
+    WHERE id = made.lane_id AND lane.lease_no = made.lease_no AND leased_until IS NOT NULL
+    RETURNING made.*, hold_reason
   )
   , written AS (
     UPDATE message SET
-      status = CASE WHEN :status = 'queued' AND hold_reason IS NOT NULL THEN 'held'
-                    ELSE :status END,
-      reason = CASE WHEN :status = 'queued' THEN hold_reason ELSE :reason END,
-      parts = :parts,
-      parts_sent = parts_sent + cardinality(:sent_ids),
-      telegram_message_ids = telegram_message_ids || :sent_ids,
-      halved_from = :halved_from,
-      attempts_made = attempts_made + :counted,
-      failures = :failures,
-      possible_duplicate = possible_duplicate OR :ambiguous,
-      sent_at = CASE WHEN :status = 'sent' THEN now() END
+      status = CASE WHEN decided = 'queued' AND hold_reason IS NOT NULL THEN 'held'
+                    ELSE decided END,
+      reason = CASE WHEN decided = 'queued' THEN hold_reason ELSE because END,
+      parts = all_parts,
+      parts_sent = parts_sent + num_nonnulls(sent_id),
+      telegram_message_ids = CASE WHEN sent_id IS NULL THEN telegram_message_ids
+                                  ELSE telegram_message_ids || sent_id END,
+      halved_from = new_halved_from,
+      attempts_made = attempts_made + counted,
+      failures = new_failures,
+      possible_duplicate = possible_duplicate OR ambiguous,
+      sent_at = CASE WHEN decided = 'sent' THEN now() END
     FROM freed
-    WHERE id = :message_id
-    RETURNING id, status, extract(epoch FROM now() - created_at) AS age
+    WHERE id = freed.message_id
+    RETURNING freed.*, status, extract(epoch FROM now() - created_at) AS age
   )
   , noted AS (
     INSERT INTO attempt (message_id, part, at, outcome, code, description, latency_ms)
-    SELECT id, :part, :at, :outcome, :code, :description, :latency_ms FROM written
+    SELECT message_id, part, at, outcome, code, description, latency_ms FROM written
   )
-  SELECT status, age FROM written
+  SELECT lane_id, lease_no, status, age FROM written
 """,
-    lane_id="bigint",
-    lease_no="bigint",
-    claimed_at="timestamptz",
-    chat_id="bigint",
-    spacing="float8",
-    delay="float8",
-    ended="boolean",
-    message_id="bigint",
-    seq="bigint",
-    status="text",
-    reason="text",
-    parts="int",
-    sent_ids="bigint[]",
-    halved_from="int",
-    counted="int",
-    failures="int",
-    ambiguous="boolean",
-    part="int",
-    at="timestamptz",
-    outcome="text",
-    code="int",
-    description="text",
-    latency_ms="int",
+    **{column: f"{kind}[]" for column, kind in _COLUMNS.items()},
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One call and what follows from it, as it is written at the end of a turn."""
+    """One call and what follows from it, as it is written at the end of its turn."""
 
+    turn: Turn
+    message: Message
     decision: Decision
     outcome: str
     code: int | None
@@ -107,40 +120,50 @@ class Recorded:
     age: float
 
 
-def record(connection: Connection, turn: Turn, message: Message, made: Record) -> Recorded | None:
-    """Writes a turn's outcome and gives the lane back; None: it was no longer this turn's.
+def record(connection: Connection, records: Sequence[Record]) -> list[Recorded | None]:
+    """Writes the outcomes of turns and gives their lanes back; None for one that was no longer its
+    turn's. The answers are in the order of the records.
 
-    May be repeated when a lost connection leaves open whether it was done: once the lane is given
+    May be repeated when a lost connection leaves open whether it was done: once a lane is given
     back, it does nothing.
     """
+    # Lanes are locked in the order in which `lanes.renew` locks them.
+    rows = [_row(each) for each in sorted(records, key=lambda each: each.turn.lease)]
+    columns = {column: [row[column] for row in rows] for column in _COLUMNS}
+    written = {
+        (row.lane_id, row.lease_no): Recorded(Status(row.status), float(row.age))
+        for row in _RECORD.rows(connection, **columns)
+    }
+    return [written.get(each.turn.lease) for each in records]
+
+
+def _row(made: Record) -> dict[str, object]:
     decision = made.decision
-    row = _RECORD(
-        connection,
-        lane_id=turn.lane_id,
-        lease_no=turn.lease_no,
-        claimed_at=turn.claimed_at,
-        chat_id=turn.chat_id,
-        spacing=made.spacing,
-        delay=decision.delay,
-        ended=decision.status != Status.QUEUED,
-        message_id=message.id,
-        seq=message.seq,
-        status=decision.status.value,
-        reason=decision.reason,
-        parts=made.parts,
-        sent_ids=[] if decision.sent_id is None else [decision.sent_id],
-        halved_from=made.halved_from,
-        counted=int(decision.counted),
-        failures=decision.failures,
-        ambiguous=decision.ambiguous,
-        part=made.part,
-        at=made.at,
-        outcome=made.outcome,
-        code=made.code,
-        description=made.description,
-        latency_ms=made.latency_ms,
-    )
-    return None if row is None else Recorded(Status(row.status), float(row.age))
+    return {
+        "lane_id": made.turn.lane_id,
+        "lease_no": made.turn.lease_no,
+        "claimed_at": made.turn.claimed_at,
+        "used_chat_id": made.turn.chat_id,
+        "spacing": made.spacing,
+        "delay": decision.delay,
+        "ended": decision.status != Status.QUEUED,
+        "message_id": made.message.id,
+        "seq": made.message.seq,
+        "decided": decision.status.value,
+        "because": decision.reason,
+        "all_parts": made.parts,
+        "sent_id": decision.sent_id,
+        "new_halved_from": made.halved_from,
+        "counted": int(decision.counted),
+        "new_failures": decision.failures,
+        "ambiguous": decision.ambiguous,
+        "part": made.part,
+        "at": made.at,
+        "outcome": made.outcome,
+        "code": made.code,
+        "description": made.description,
+        "latency_ms": made.latency_ms,
+    }
 
 
 def block(connection: Connection, turn: Turn) -> None:

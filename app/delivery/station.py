@@ -17,8 +17,9 @@ from app.delivery.engine import Courier
 from app.delivery.sweep import Sweep
 from app.extensions import celery, db
 
-# Calls at once in one process. Each holds a database connection.
-CREW = 12
+# Calls at once in one process. Each is a thread that waits; none of them holds a connection to the
+# database meanwhile.
+CREW = 24
 # Calls are over after 25 seconds, a process that was told to stop is gone within 30.
 STOP_SECONDS = 28.0
 
@@ -35,7 +36,8 @@ class Station:
         api = telegram.bot_api(settings)
         self._stopping = threading.Event()
         courier = Courier(database, api, settings.telegram_chat_rate, self._stopping)
-        self.crew = Crew(courier, Budget(settings.telegram_bot_rate), crew, self._stopping)
+        budget = Budget(settings.telegram_bot_rate, courier.connect)
+        self.crew = Crew(courier, budget, crew, self._stopping)
         self.sweep = Sweep(courier, self.crew, api, self._stopping)
 
     def start(self) -> None:

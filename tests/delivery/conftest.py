@@ -120,22 +120,23 @@ class Worker:
     """A worker that takes its turns one by one, when the test says so."""
 
     courier: Courier
+    # Where a test uses the statements themselves.
     connection: Connection
 
     def claims(self) -> Turn:
         """Takes the first half of a turn; there must be one to take."""
-        turn = self.courier.claim(self.connection)
+        turn = self.courier.claim()
         assert turn is not None, "nothing is due"
         return turn
 
     def finishes(self, turn: Turn) -> None:
         """Takes the second half: the call and the record."""
-        self.courier.finish(self.connection, turn)
+        self.courier.finish(turn)
 
     def turns(self, limit: int = 1000) -> int:
         """Takes turns until nothing is due now, and at most `limit`; returns how many."""
         for taken in range(limit):
-            turn = self.courier.claim(self.connection)
+            turn = self.courier.claim()
             if turn is None:
                 return taken
             self.finishes(turn)

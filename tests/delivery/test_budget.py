@@ -8,31 +8,28 @@ import pytest
 from sqlalchemy import Engine
 
 from app.delivery.budget import Budget, reply_slot
+from tests import statements
 from tests.delivery.conftest import Correspondent
 
 GO_ON = threading.Event()
 
 
+NewBudget = Callable[[float], Budget]
+
+
 @pytest.fixture
-def wait(database: Engine) -> Callable[[Budget], float | None]:
-    """Waits for a slot as a drain does."""
-
-    def wait(budget: Budget) -> float | None:
-        with database.connect() as connection:
-            return budget.wait(connection, GO_ON)
-
-    return wait
+def budget_of(database: Engine) -> NewBudget:
+    """The budget of one process, for a rate."""
+    return lambda rate: Budget(rate, database.connect)
 
 
-def test_slots_of_several_processes_are_evenly_spaced(
-    database: Engine, wait: Callable[[Budget], float | None]
-) -> None:
-    budgets = [Budget(20) for _ in range(3)]
+def test_slots_of_several_processes_are_evenly_spaced(budget_of: NewBudget) -> None:
+    budgets = [budget_of(20) for _ in range(3)]
     times: list[float] = []
 
     def work(budget: Budget) -> None:
         for _ in range(6):
-            wait(budget)
+            budget.wait(GO_ON)
             times.append(monotonic())
 
     threads = [threading.Thread(target=work, args=(budget,)) for budget in budgets]
@@ -47,58 +44,57 @@ def test_slots_of_several_processes_are_evenly_spaced(
         assert later - earlier > 4 / 20  # six calls never come within four intervals
 
 
-def test_an_idle_bot_sends_at_once(wait: Callable[[Budget], float | None]) -> None:
+def test_an_idle_bot_sends_at_once(budget_of: NewBudget) -> None:
     began = monotonic()
-    wait(Budget(1))
+    budget_of(1).wait(GO_ON)
     assert monotonic() - began < 0.2
 
 
-def test_a_slot_given_back_is_used_by_the_next(wait: Callable[[Budget], float | None]) -> None:
-    budget = Budget(0.01)
-    slot = wait(budget)
+def test_a_slot_given_back_is_used_by_the_next(budget_of: NewBudget) -> None:
+    budget = budget_of(0.01)
+    slot = budget.wait(GO_ON)
     assert slot is not None
     budget.give_back(slot)
-    assert wait(budget) == slot
+    assert budget.wait(GO_ON) == slot
 
 
-def test_a_slot_given_back_long_ago_is_not_used(database: Engine) -> None:
-    budget = Budget(30)
+def test_a_slot_given_back_long_ago_is_not_used(budget_of: NewBudget) -> None:
+    budget = budget_of(30)
     budget.give_back(monotonic() - 10)
-    with database.connect() as connection:
-        slot = budget.wait(connection, GO_ON)
+    slot = budget.wait(GO_ON)
     assert slot is not None
     assert slot > monotonic() - 1
 
 
-def test_a_lifted_rate_asks_the_database_rarely(database: Engine) -> None:
-    budget = Budget(100_000)
-    with database.connect() as connection:
+def test_a_lifted_rate_asks_the_database_rarely(budget_of: NewBudget) -> None:
+    budget = budget_of(100_000)
+    with statements.noted() as sent:
         for _ in range(1000):
-            budget.wait(connection, GO_ON)
-            assert len(budget._taken) == 1  # still the first batch
+            budget.wait(GO_ON)
+    assert len(sent) == 1
 
 
-def test_waiting_ends_when_the_process_stops(database: Engine) -> None:
+def test_waiting_ends_when_the_process_stops(budget_of: NewBudget) -> None:
     stopping = threading.Event()
-    budget = Budget(0.1)
-    with database.connect() as connection:
-        budget.wait(connection, stopping)
-        threading.Timer(0.1, stopping.set).start()
-        assert budget.wait(connection, stopping) is None
+    budget = budget_of(0.1)
+    budget.wait(stopping)
+    threading.Timer(0.1, stopping.set).start()
+    assert budget.wait(stopping) is None
 
 
-def test_messages_do_not_take_slots_far_ahead(database: Engine) -> None:
-    budget = Budget(10)
-    with database.connect() as connection:
-        taken = [budget._take(connection) for _ in range(20)]
+def test_messages_do_not_take_slots_far_ahead(budget_of: NewBudget) -> None:
+    budget = budget_of(10)
+    taken = [budget._take() for _ in range(20)]
     assert taken.count(None) == 20 - 9
 
 
-def test_a_reply_goes_ahead_of_the_line_and_pushes_it_back(database: Engine) -> None:
-    budget = Budget(10)
+def test_a_reply_goes_ahead_of_the_line_and_pushes_it_back(
+    budget_of: NewBudget, database: Engine
+) -> None:
+    budget = budget_of(10)
+    for _ in range(8):
+        budget._take()
     with database.connect() as connection:
-        for _ in range(8):
-            budget._take(connection)
         assert reply_slot(connection, 1, bot_rate=10, chat_rate=1) == 0.0
         line = connection.exec_driver_sql("SELECT extract(epoch FROM paced_until - now()) FROM bot")
         assert float(line.scalar_one()) == pytest.approx(0.9, abs=0.05)

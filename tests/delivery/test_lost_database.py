@@ -17,7 +17,7 @@ def test_a_claim_whose_commit_was_lost_from_sight_is_undone(
     real = lanes.claim
 
     def claim(connection: Any, *args: Any, **kwargs: Any) -> Any:
-        assert real(connection, *args, **kwargs) is not None
+        assert real(connection, *args, **kwargs)
         connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
     with monkeypatch.context() as patched:
