@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import socket
+import sys
 import time
 from contextlib import suppress
 from http import HTTPStatus
@@ -102,8 +103,10 @@ _any_response.default_headers = lambda self: [
 ]
 
 
-def when_ready(_server: Any) -> None:
-    """What was imported stays for good: the collector need not look at it, in no worker, and the
-    memory that it would touch stays shared."""
+def when_ready(server: Any) -> None:
+    """What was imported and made by now stays for good: the collector need not look at it, in no
+    worker, and the memory that it would touch stays shared."""
+    module = sys.modules[server.app.app_uri.partition(":")[0]]
+    getattr(module, "before_fork", lambda: None)()
     gc.collect()
     gc.freeze()

@@ -8,7 +8,7 @@ from flask import Flask
 
 from app import config, logs
 from app.config import Settings
-from app.extensions import celery, db, jwt
+from app.extensions import celery, db
 
 
 def create_app(settings: Settings | None = None, *, serves: bool = True) -> Flask:
@@ -26,7 +26,6 @@ def create_app(settings: Settings | None = None, *, serves: bool = True) -> Flas
     app.url_map.merge_slashes = False
 
     db.init_app(app)
-    jwt.init_app(app)
     celery.init_app(app)
     if serves:
         _add_faces(app, settings)
@@ -35,8 +34,11 @@ def create_app(settings: Settings | None = None, *, serves: bool = True) -> Flas
 
 def _add_faces(app: Flask, settings: Settings) -> None:
     # Imported here, so that who has no faces has nothing of theirs in memory.
+    from flask_jwt_extended import JWTManager
+
     from app import api, cli, dialects, failures, web, wire
 
+    JWTManager(app)
     wire.attach(app, settings)
     faces = [*dialects.register(app, settings.dialects), web.register(app), api.register(app)]
     failures.handle(app, faces)

@@ -276,7 +276,10 @@ _ENGINE = {
         "keepalives_interval": 5,
         "keepalives_count": 2,
         "application_name": "gonets",
-        "options": "-c timezone=UTC -c statement_timeout=4500 -c lock_timeout=4000"
+        # What is prepared (`app.prepared`) is planned once: PostgreSQL takes a LIMIT and an array
+        # that it does not know for large ones, and would plan anew each time it knows better.
+        "options": "-c timezone=UTC -c plan_cache_mode=force_generic_plan"
+        " -c statement_timeout=4500 -c lock_timeout=4000"
         " -c idle_in_transaction_session_timeout=10000",
     },
 }

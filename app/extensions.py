@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task
 from flask import Flask, current_app
-from flask_jwt_extended import JWTManager
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData, PoolProxiedConnection
 from sqlalchemy.exc import InvalidatePoolError
@@ -48,7 +47,6 @@ db = SQLAlchemy(
     session_options={"expire_on_commit": False},
     engine_options={"pool_events": [(_refuse_ended, "checkout")]},
 )
-jwt = JWTManager()
 
 if TYPE_CHECKING:
     Model = Base

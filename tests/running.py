@@ -81,8 +81,11 @@ class Part:
 class Running:
     """The processes that one test has started."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, environment: dict[str, str], folder: Path, python: str = sys.executable
+    ) -> None:
         self.environment = environment
+        self.python = python
         self.folder = folder
         self.parts: list[Part] = []
 
@@ -90,21 +93,19 @@ class Running:
         """A web server on a free port, ready to answer."""
         port = free_port()
         settings = {"HOST": "127.0.0.1", "PORT": str(port)} | settings
-        part = self.start("web", [str(BIN / "gunicorn"), "wsgi:app", "-w", str(workers)], settings)
+        command = [self.python, "-m", "gunicorn", "wsgi:app", "-w", str(workers)]
+        part = self.start("web", command, settings)
         part.port = port
         self.wait(part, lambda: answers(f"{part.url}/healthz"))
         return part
 
-    def worker(self, concurrency: int = 12, /, **settings: str) -> Part:
+    def worker(self, **settings: str) -> Part:
         """A Celery worker; it is ready when its sweep has begun."""
-        command = [str(BIN / "celery"), "-A", "worker", "worker", "--pool", "threads"]
-        command += ["--concurrency", str(concurrency), "--without-gossip", "--without-mingle", "-E"]
-        name = f"worker{len(self.parts)}"
-        return self.start(name, [*command, "-n", f"{name}@test"], settings)
+        return self.start(f"worker{len(self.parts)}", [self.python, "worker.py"], settings)
 
     def bot(self, **settings: str) -> Part:
         """The poller."""
-        return self.start("bot", [sys.executable, "bot.py"], settings)
+        return self.start("bot", [self.python, "bot.py"], settings)
 
     def start(self, name: str, command: list[str], settings: dict[str, str]) -> Part:
         """Any command with the test's settings, in a process group of its own."""

@@ -1,11 +1,12 @@
 """From a stored row to Telegram's answer.
 
 The database is the truth and the broker only a bell. A message is a row in its account's lane
-(`outbox`), committed together with whatever else the request did; then a bell is rung (`bell`),
-and a worker's crew (`crew`) takes turns: it leases the lane that has been due longest, marks its
-oldest message, sends one part of it, and records the outcome (`engine`, on the statements of
-`lanes` and `ledger`; turns that come together share them, `grouping`). Once a second every worker sweeps (`sweep`), and finds whatever a bell has missed; with
-the broker away for good the sweeps alone deliver everything.
+(`outbox`), committed together with whatever else the request did; then a bell is rung (`bell`), and
+a worker's crew (`crew`) takes turns: it leases the lane that has been due longest, marks its oldest
+message, sends one part of it, and records the outcome (`engine`, on the statements of `lanes` and
+`ledger`; turns that come together share them, `grouping`). Once a second every worker sweeps
+(`sweep`), and finds whatever a bell has missed; with the broker away for good the sweeps alone
+deliver everything.
 
 What it promises. No accepted message is lost: its row ends `sent`, `failed`, `expired` or
 `cancelled`, however often workers, database, broker or Telegram go away. Messages of an account go

@@ -48,6 +48,11 @@ class Bell:
                     self._started = True
         self._rung.set()
 
+    def load(self) -> tuple[object, ...]:
+        """Imports and makes what publishing needs, as the first ring would, and reaches nobody: for
+        a server that does it before it forks. Returns what was made."""
+        return celery.amqp.send_task_message, celery.connection_for_write().transport
+
     def _publish_all(self) -> None:
         while True:
             self._rung.wait()
@@ -71,3 +76,4 @@ class Bell:
 _bell = Bell()
 os.register_at_fork(after_in_child=_bell.forget)
 ring = _bell.ring
+load = _bell.load

@@ -32,9 +32,10 @@ INTRODUCTION = """# Benchmarks
 Written by `./dev bench`, {date}, on {machine}.
 
 An absolute figure is not stable on a shared machine; a ratio in one run is. Each thing is measured
-in turns with its yardstick; figures are median (least–most). Why some fall short, and what was
-tried, stands in [decision 18](decisions/0018-two-targets-are-missed.md); what follows for who runs
-it, in [scaling.md](scaling.md).
+in turns with its yardstick; figures are median (least–most). What they made us do stands in the
+decisions [15](decisions/0015-gunicorn-with-threads.md) to
+[20](decisions/0020-memory-is-imported-code.md); what follows for who runs it, in
+[scaling.md](scaling.md).
 
 """
 

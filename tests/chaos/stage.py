@@ -100,7 +100,7 @@ class Stage:
 
     def worker(self, **settings: str) -> Part:
         """A worker; it may not be ready yet."""
-        return self.running.worker(12, **settings)
+        return self.running.worker(**settings)
 
     def workers(self, count: int = 2, **settings: str) -> list[Part]:
         """Workers that deliver."""

@@ -1,14 +1,18 @@
 """Passwords: what may be chosen, and that the hasher is the one that the promises speak of."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 
 from app.errors import Invalid, Unavailable
 from app.services import passwords
+from tests.running import ROOT
 
 
 @pytest.fixture
@@ -138,6 +142,37 @@ def test_no_more_than_a_few_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) 
     leave.set()
     for thread in threads:
         thread.join(10)
+
+
+HASH_IN_MANY_THREADS = """
+import re, threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from app.services import passwords
+
+def megabytes():
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmRSS:\\s+(\\d+)", status)[1]) / 1024
+
+everybody = threading.Barrier(16)
+
+def hash_some(_):
+    everybody.wait(10)
+    for _ in range(3):
+        passwords.hash("correct horse")
+
+before = megabytes()
+with ThreadPoolExecutor(16) as threads:
+    list(threads.map(hash_some, range(16)))
+print(megabytes() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux")
+def test_a_process_that_hashes_in_many_threads_does_not_keep_the_memory_of_each() -> None:
+    command = [sys.executable, "-c", HASH_IN_MANY_THREADS]
+    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert float(said.stdout) < 19456 / 1024 + 12
 
 
 def test_nobodys_password_is_nobodys() -> None:
