@@ -2,8 +2,8 @@
 
 Delivery begins before the broker is reached and goes on without it.
 
-`celery -A worker worker` does the same, with Celery's options; but its command line keeps all its
-commands in memory, Flower's and a shell's among them: 11 MB.
+`celery -A worker worker` runs one as well, with Celery's options; but its command line keeps all
+its commands in memory, Flower's and a shell's among them: 11 MB.
 """
 
 import os

@@ -58,7 +58,7 @@ class Budget:
     def wait(self, stopping: threading.Event) -> float | None:
         """Waits for a slot and returns its time, for `give_back`; None once `stopping` is set."""
         while not stopping.is_set():
-            slot = self._take()
+            slot = self._take(stopping)
             if slot is None:
                 stopping.wait(LINE_SECONDS / 4)
             elif not stopping.wait(max(0.0, slot - monotonic())):
@@ -70,9 +70,12 @@ class Budget:
         with self._lock:
             self._taken.append(Slots(slot, self._interval, 1))
 
-    def _take(self) -> float | None:
+    def _take(self, stopping: threading.Event) -> float | None:
         """The time of a slot (of `monotonic`), or None while the line is too long."""
         with self._lock:
+            # Those before it may have waited long for a database that is away.
+            if stopping.is_set():
+                return None
             while self._taken and not self._taken[-1].usable(monotonic()):
                 self._taken.pop()
             slots = self._taken.pop() if self._taken else self._reserve()

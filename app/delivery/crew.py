@@ -77,7 +77,7 @@ class Crew:
             slot = self._budget.wait(self._stopping)
             if slot is None:
                 return False
-            turn = self._courier.claim()
+            turn = self._courier.claim(slot)
             if turn is None:
                 self._budget.give_back(slot)
                 if not self._linger():

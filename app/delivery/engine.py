@@ -28,6 +28,7 @@ from app.delivery import brakes, lanes, ledger, splitting
 from app.delivery.grouping import Grouped
 from app.delivery.lanes import Message, Turn
 from app.delivery.ledger import Record, Recorded
+from app.delivery.pacing import LATE_SECONDS
 from app.delivery.retries import decide
 from app.models import Status
 from app.telegram import Ambiguous, BotApi, BotBroken, ChatGone, Moved, NotSent, Outcome, Wait
@@ -65,9 +66,11 @@ class Courier:
         """A connection on which every statement is a transaction."""
         return self._single.connect()
 
-    def claim(self) -> Turn | None:
-        """Begins a turn with the lane that has been due longest; None when none is due."""
-        return self._claims(None)
+    def claim(self, slot: float) -> Turn | None:
+        """Begins a turn with the lane that has been due longest; None when none is due, when the
+        process is to end, or when `slot`, the time to call at (monotonic), is long past: calls
+        that waited together would be made together, faster than the bot's pace."""
+        return self._claims(slot)
 
     def finish(self, turn: Turn) -> None:
         """Sends what the turn is about, and gives the lane back."""
@@ -85,16 +88,25 @@ class Courier:
         turns = list(self._under_way.values())
         return [turn.lease for turn in turns if turn.began > earliest]
 
-    def _claim_all(self, wishes: list[None]) -> list[Turn | None]:
+    def _claim_all(self, slots: list[float]) -> list[Turn | None]:
+        now = monotonic()
+        timely = [not self._stopping.is_set() and now - slot <= LATE_SECONDS for slot in slots]
+        turns = iter(self._claim(sum(timely)))
+        return [next(turns, None) if each else None for each in timely]
+
+    def _claim(self, most: int) -> list[Turn]:
+        if not most:
+            return []
         lease_no = secrets.randbits(63)
         with self.connect() as connection:
             try:
-                turns = lanes.claim(connection, lease_no, most=len(wishes), began=monotonic())
+                turns = lanes.claim(connection, lease_no, most=most, began=monotonic())
             except DATABASE_AWAY:
-                self._unclaim(lease_no)
+                # Whoever waits for a lane must not wait for this as well.
+                threading.Thread(target=self._unclaim, args=(lease_no,), daemon=True).start()
                 raise
         self._under_way.update({turn.lease: turn for turn in turns})
-        return [*turns, *[None] * (len(wishes) - len(turns))]
+        return turns
 
     def _unclaim(self, lease_no: int) -> None:
         """The claim may have been committed unheard: while its leases last, it can be undone."""
@@ -168,12 +180,14 @@ class Courier:
         others; if that fails, for whatever reason of theirs or the database's, alone."""
         lost: Exception
         try:
-            return self._write(made, outcome, self._records)
+            return self._write(made, outcome, self._record_with_others)
         except Exception as error:
             log.warning("an outcome waits for the database", error=type(error).__name__)
             lost = error
-        while monotonic() < made.turn.began + self._patience():
+        is_time = True
+        while is_time:
             sleep(AGAIN_SECONDS)
+            is_time = monotonic() < made.turn.began + self._patience()
             try:
                 return self._write(made, outcome, self._record_alone)
             except DATABASE_AWAY as error:
@@ -197,23 +211,30 @@ class Courier:
                     return self._record_block(made)
         return record(made)
 
+    def _record_with_others(self, made: Record) -> Recorded | None:
+        # None may only mean that the lane was locked.
+        return self._records(made) or self._record_alone(made)
+
     def _record_all(self, records: list[Record]) -> list[Recorded | None]:
+        if len(records) == 1:
+            return [self._record_alone(records[0])]
         with self.connect() as connection:
-            return ledger.record(connection, records)
+            return ledger.record_free(connection, records)
 
     def _record_alone(self, made: Record) -> Recorded | None:
-        return self._record_all([made])[0]
+        with self.connect() as connection:
+            return ledger.record(connection, made)
 
     def _record_block(self, made: Record) -> Recorded | None:
         with self._database.begin() as transaction:
-            (recorded,) = ledger.record(transaction, [made])
+            recorded = ledger.record(transaction, made)
             if recorded is not None:
                 ledger.block(transaction, made.turn)
             return recorded
 
     def _record_move(self, made: Record, chat_id: int) -> Recorded | None:
         with self._database.begin() as transaction:
-            (recorded,) = ledger.record(transaction, [made])
+            recorded = ledger.record(transaction, made)
             if recorded is not None:
                 ledger.move(transaction, made.turn, made.message, chat_id)
             return recorded

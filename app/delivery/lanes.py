@@ -267,11 +267,7 @@ def _hold_what_was_left(connection: Connection, turn: Turn, reason: str) -> None
 
 
 def renew(connection: Connection, leases: Sequence[tuple[int, int]]) -> None:
-    """Prolongs the leases of turns under way, given as pairs of lane and lease number.
-
-    Locks the lanes in the order of their ids, as `ledger.record` does: two that lock several rows
-    in different orders may wait for each other.
-    """
+    """Prolongs the leases of turns under way, given as pairs of lane and lease number."""
     connection.execute(
         text("""
           UPDATE lane SET
@@ -282,8 +278,8 @@ def renew(connection: Connection, leases: Sequence[tuple[int, int]]) -> None:
         """),
         {
             "lease": LEASE_SECONDS,
-            "lanes": [lane for lane, _ in sorted(leases)],
-            "numbers": [number for _, number in sorted(leases)],
+            "lanes": [lane for lane, _ in leases],
+            "numbers": [number for _, number in leases],
         },
     )
 

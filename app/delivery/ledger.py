@@ -42,12 +42,20 @@ _COLUMNS = {
     "latency_ms": "int",
 }
 
-_RECORD = Prepared(
-    "gonets_record",
-    f"""
+
+def _statement(name: str, locked: str) -> Prepared:
+    """Writes them all; `locked`: what becomes of a lane that somebody else has locked."""
+    return Prepared(
+        name,
+        f"""
   WITH made AS (
     SELECT * FROM unnest({", ".join(f":{column}" for column in _COLUMNS)})
     AS made ({", ".join(_COLUMNS)})
+  )
+  , held AS MATERIALIZED (
+    SELECT id AS held_id FROM lane, made
+    WHERE id = made.lane_id AND lane.lease_no = made.lease_no AND leased_until IS NOT NULL
+    FOR NO KEY UPDATE OF lane {locked}
   )
   , freed AS (
     UPDATE lane SET
@@ -58,11 +66,11 @@ _RECORD = Prepared(
                      WHEN ended AND next_seq = seq + 1 THEN NULL
                      WHEN chat_id = used_chat_id THEN greatest(paced_until, pace.until)
                      ELSE now() END
-    FROM made CROSS JOIN LATERAL (
+    FROM held JOIN made ON made.lane_id = held_id CROSS JOIN LATERAL (
       SELECT greatest(claimed_at + make_interval(secs => spacing),
                       now() + make_interval(secs => delay)) AS until
     ) AS pace
-    WHERE id = made.lane_id AND lane.lease_no = made.lease_no AND leased_until IS NOT NULL
+    WHERE id = held_id AND lane.lease_no = made.lease_no AND leased_until IS NOT NULL
     RETURNING made.*, hold_reason
   )
   , written AS (
@@ -89,8 +97,12 @@ _RECORD = Prepared(
   )
   SELECT lane_id, lease_no, status, age FROM written
 """,
-    **{column: f"{kind}[]" for column, kind in _COLUMNS.items()},
-)
+        **{column: f"{kind}[]" for column, kind in _COLUMNS.items()},
+    )
+
+
+_RECORD = _statement("gonets_record", "")
+_RECORD_FREE = _statement("gonets_record_free", "SKIP LOCKED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,19 +132,30 @@ class Recorded:
     age: float
 
 
-def record(connection: Connection, records: Sequence[Record]) -> list[Recorded | None]:
-    """Writes the outcomes of turns and gives their lanes back; None for one that was no longer its
-    turn's. The answers are in the order of the records.
+def record(connection: Connection, made: Record) -> Recorded | None:
+    """Writes a turn's outcome and gives the lane back; None: it was no longer this turn's.
 
-    May be repeated when a lost connection leaves open whether it was done: once a lane is given
-    back, it does nothing.
+    Waits for whoever has locked the lane. May be repeated when a lost connection leaves open
+    whether it was done: once the lane is given back, it does nothing.
     """
-    # Lanes are locked in the order in which `lanes.renew` locks them.
-    rows = [_row(each) for each in sorted(records, key=lambda each: each.turn.lease)]
+    return _write(_RECORD, connection, [made])[0]
+
+
+def record_free(connection: Connection, records: Sequence[Record]) -> list[Recorded | None]:
+    """As `record`, for many turns, but waits for nobody: None also for a lane that somebody else
+    has locked, which would keep all others, locked by then, waiting. In the order of the records.
+    """
+    return _write(_RECORD_FREE, connection, records)
+
+
+def _write(
+    statement: Prepared, connection: Connection, records: Sequence[Record]
+) -> list[Recorded | None]:
+    rows = [_row(each) for each in records]
     columns = {column: [row[column] for row in rows] for column in _COLUMNS}
     written = {
         (row.lane_id, row.lease_no): Recorded(Status(row.status), float(row.age))
-        for row in _RECORD.rows(connection, **columns)
+        for row in statement.rows(connection, **columns)
     }
     return [written.get(each.turn.lease) for each in records]
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 BATCH_SECONDS = 0.05
 # A slot that was not used for so long is let go; used late, it would make a burst.
 STALE_SECONDS = 0.5
+# The first of a batch whose last slot is not stale.
+LATE_SECONDS = STALE_SECONDS + BATCH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane: about 20 ms). Passwo
 they are, whole: no truncation, no normalisation (ASVS 6.2.8).
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -31,9 +32,6 @@ def hasher() -> PasswordHasher:
 
 
 _hasher = hasher()
-# Threads of their own: the C library keeps what hashing took for the thread that hashed, so with
-# the web's sixteen a process grew by 250 MB.
-_hashing = ThreadPoolExecutor(CONCURRENT, "hashing")
 _COMMON = Path(__file__).with_name("common_passwords.txt")
 
 
@@ -85,9 +83,20 @@ def is_possible(password: str) -> bool:
     return names.is_storable(password) and len(password.encode()) <= MAX_BYTES
 
 
+@cache
+def _hashing() -> ThreadPoolExecutor:
+    """Threads of their own: the C library keeps what hashing took for the thread that hashed, so
+    with the web's sixteen a process grew by 250 MB."""
+    return ThreadPoolExecutor(CONCURRENT, "hashing")
+
+
+# A parent's threads are not in its children.
+os.register_at_fork(after_in_child=_hashing.cache_clear)
+
+
 def _in_turn(work: Callable[[], Result]) -> Result:
     """What `work` returns, done by one of the threads that hash, when it is its turn."""
-    done = _hashing.submit(work)
+    done = _hashing().submit(work)
     try:
         return done.result(PATIENCE)
     except TimeoutError:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -125,7 +126,7 @@ class Worker:
 
     def claims(self) -> Turn:
         """Takes the first half of a turn; there must be one to take."""
-        turn = self.courier.claim()
+        turn = self.courier.claim(monotonic())
         assert turn is not None, "nothing is due"
         return turn
 
@@ -136,7 +137,7 @@ class Worker:
     def turns(self, limit: int = 1000) -> int:
         """Takes turns until nothing is due now, and at most `limit`; returns how many."""
         for taken in range(limit):
-            turn = self.courier.claim()
+            turn = self.courier.claim(monotonic())
             if turn is None:
                 return taken
             self.finishes(turn)

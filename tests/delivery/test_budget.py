@@ -84,7 +84,7 @@ def test_waiting_ends_when_the_process_stops(budget_of: NewBudget) -> None:
 
 def test_messages_do_not_take_slots_far_ahead(budget_of: NewBudget) -> None:
     budget = budget_of(10)
-    taken = [budget._take() for _ in range(20)]
+    taken = [budget._take(GO_ON) for _ in range(20)]
     assert taken.count(None) == 20 - 9
 
 
@@ -93,7 +93,7 @@ def test_a_reply_goes_ahead_of_the_line_and_pushes_it_back(
 ) -> None:
     budget = budget_of(10)
     for _ in range(8):
-        budget._take()
+        budget._take(GO_ON)
     with database.connect() as connection:
         assert reply_slot(connection, 1, bot_rate=10, chat_rate=1) == 0.0
         line = connection.exec_driver_sql("SELECT extract(epoch FROM paced_until - now()) FROM bot")

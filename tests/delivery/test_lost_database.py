@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from app.delivery import engine as engine_module
 from app.delivery import lanes, ledger
+from sandbox.client import wait_for
 from tests.delivery.conftest import Correspondent, Worker, workers
 
 
@@ -24,7 +25,7 @@ def test_a_claim_whose_commit_was_lost_from_sight_is_undone(
         patched.setattr(lanes, "claim", claim)
         with pytest.raises(engine_module.DATABASE_AWAY):
             worker.claims()
-    assert anna.message(message_id).status == "queued"
+    wait_for(lambda: anna.message(message_id).status == "queued")
     for other in workers(anna.app):
         other.turns()
     row = anna.message(message_id)

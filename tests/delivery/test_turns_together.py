@@ -1,6 +1,6 @@
 """Several turns in one statement: each is claimed and recorded as if it were alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
@@ -135,7 +135,7 @@ def test_outcomes_of_every_kind_are_recorded_in_one_statement(
         for who in everybody
     ]
     with statements.noted() as noted:
-        recorded = ledger.record(worker.connection, records)
+        recorded = ledger.record_free(worker.connection, records)
     assert [statement.split()[0] for statement in noted] == ["PREPARE", "EXECUTE"]
     assert [each and each.status.value for each in recorded] == [
         "sent",
@@ -180,7 +180,7 @@ def test_a_zombie_in_the_group_of_its_successor_writes_nothing(
         made(now[lane_id], Decision(status=Status.SENT, sent_id=5)),
         made(now[boris.lane().id], Decision(status=Status.SENT, sent_id=6)),
     ]
-    late, *others = ledger.record(worker.connection, records)
+    late, *others = ledger.record_free(worker.connection, records)
     assert late is None
     assert [each and each.status for each in others] == [Status.SENT, Status.SENT]
     assert anna.message(message_id).status == boris.message(other_id).status == "sent"
@@ -193,14 +193,22 @@ def test_an_outcome_that_cannot_be_written_spoils_no_other_of_its_group(
     ids = [person.posts() for person in people]
     turns = [worker.claims() for _ in people]
     spoiled = people[0].lane().id
-    real = ledger.record
+    alone, together = ledger.record, ledger.record_free
 
-    def record(connection: Connection, records: list[Record]) -> Any:
+    def spoil(records: Sequence[Record]) -> None:
         if any(each.turn.lane_id == spoiled for each in records):
             raise ValueError("a value that no column takes")
-        return real(connection, records)
+
+    def record(connection: Connection, made: Record) -> Any:
+        spoil([made])
+        return alone(connection, made)
+
+    def record_free(connection: Connection, records: Sequence[Record]) -> Any:
+        spoil(records)
+        return together(connection, records)
 
     monkeypatch.setattr(ledger, "record", record)
+    monkeypatch.setattr(ledger, "record_free", record_free)
     monkeypatch.setattr(grouping, "REST_SECONDS", 0.3)  # so that they are a group
     with ThreadPoolExecutor(4) as threads:
         finished = [threads.submit(worker.finishes, turn) for turn in turns]
@@ -212,6 +220,42 @@ def test_an_outcome_that_cannot_be_written_spoils_no_other_of_its_group(
     ]
     failed = [turn for turn, done in zip(turns, finished, strict=True) if done.exception()]
     assert [turn.lane_id for turn in failed] == [spoiled]
+
+
+def test_a_lane_that_somebody_has_locked_keeps_no_other_of_its_group_waiting(
+    anna: Correspondent, boris: Correspondent, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = anna.posts(), boris.posts()
+    turns = [worker.claims(), worker.claims()]
+    monkeypatch.setattr(grouping, "REST_SECONDS", 0.3)
+    locked = anna.database.execution_options(isolation_level="READ COMMITTED")
+    with ThreadPoolExecutor(3) as threads:
+        worker.courier._records._rests_until = monotonic() + 0.5  # so that they are a group
+        with locked.begin() as somebody:
+            somebody.exec_driver_sql(f"SELECT FROM lane WHERE id = {anna.lane().id} FOR UPDATE")
+            finished = [threads.submit(worker.finishes, turn) for turn in turns]
+            boris.wait_for(second, "sent", within=3)
+            assert anna.message(first).status == "sending"
+        for done in finished:
+            done.result()
+    row = anna.message(first)
+    assert (row.status, row.attempts_made, row.possible_duplicate) == ("sent", 1, False)
+
+
+def test_a_process_that_is_to_end_claims_nothing_more(anna: Correspondent, worker: Worker) -> None:
+    message_id = anna.posts()
+    worker.courier._stopping.set()
+    assert worker.courier.claim(monotonic()) is None
+    assert anna.message(message_id).status == "queued"
+
+
+def test_a_turn_that_comes_long_after_its_slot_is_not_taken(
+    anna: Correspondent, worker: Worker
+) -> None:
+    message_id = anna.posts()
+    assert worker.courier.claim(monotonic() - 1) is None
+    assert anna.message(message_id).status == "queued"
+    assert worker.courier.claim(monotonic() - 0.1) is not None
 
 
 def test_a_busy_worker_makes_fewer_statements_than_deliveries(

@@ -168,6 +168,24 @@ print(megabytes() - before)
 """
 
 
+HASH_IN_A_CHILD = """
+import os
+from app.services import passwords
+
+stored = passwords.hash("correct horse")
+child = os.fork()
+if child == 0:
+    os._exit(0 if passwords.verify(stored, "correct horse") else 1)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_process_that_was_forked_after_the_first_hash_can_hash_as_well() -> None:
+    command = [sys.executable, "-c", HASH_IN_A_CHILD]
+    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert said.stdout == "0\n"
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux")
 def test_a_process_that_hashes_in_many_threads_does_not_keep_the_memory_of_each() -> None:
     command = [sys.executable, "-c", HASH_IN_MANY_THREADS]
