@@ -212,12 +212,10 @@ class Courier:
         return record(made)
 
     def _record_with_others(self, made: Record) -> Recorded | None:
-        # None may only mean that the lane was locked.
+        # None may only mean that the lane was locked: whoever waits for it keeps no group waiting.
         return self._records(made) or self._record_alone(made)
 
     def _record_all(self, records: list[Record]) -> list[Recorded | None]:
-        if len(records) == 1:
-            return [self._record_alone(records[0])]
         with self.connect() as connection:
             return ledger.record_free(connection, records)
 

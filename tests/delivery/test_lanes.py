@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from app import clock
 from app.delivery import engine as engine_module
-from app.delivery import lanes, outbox
+from app.delivery import lanes, ledger, outbox
 from app.extensions import transaction
 from sandbox.client import Sandbox, wait_for
 from tests import statements
@@ -321,7 +321,7 @@ def test_a_turn_is_two_round_trips_to_the_database(
     anna.posts()
     with statements.noted() as sent:
         worker.finishes(worker.claims())
-    assert [statement.split()[1] for statement in sent] == ["gonets_claim", "gonets_record"]
+    assert [statement.split()[1] for statement in sent] == ["gonets_claim", "gonets_record_free"]
 
 
 def test_a_flood_that_the_planner_has_not_counted_makes_no_claim_read_all_of_it(
@@ -341,10 +341,11 @@ def test_a_flood_that_the_planner_has_not_counted_makes_no_claim_read_all_of_it(
     execute(anna.database, "ANALYZE message")
     anna.posts()
     worker.turns()
-    nulls = ", ".join(["NULL"] * 23)
+    nulls = ", ".join("NULL" for _ in ledger._COLUMNS)
     with worker.courier.connect() as connection:  # the one that was used last, plans and all
         claim = str(connection.exec_driver_sql("EXPLAIN EXECUTE gonets_claim (1, 30, 1)").all())
-        record = str(connection.exec_driver_sql(f"EXPLAIN EXECUTE gonets_record ({nulls})").all())
+        execute_it = f"EXPLAIN EXECUTE gonets_record_free ({nulls})"
+        record = str(connection.exec_driver_sql(execute_it).all())
     assert "ix_message_open" in claim
     assert "pk_message" in claim
     assert "ix_message_expiry" not in claim

@@ -1,5 +1,6 @@
 """Claims and records when the database is away, or its answer to a commit is lost."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,19 +39,16 @@ def test_a_record_whose_commit_was_lost_from_sight_is_repeated_without_effect(
     """The statement is carried out, and the connection lost before its answer."""
     message_id = anna.posts()
     turn = worker.claims()
-    real = ledger.record
+    real = ledger.record_free
     lost: list[Any] = []
 
     def record(connection: Any, *args: Any) -> Any:
-        result = real(connection, *args)
-        if not lost:
-            lost.append(result)
-            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
-        return result
+        lost.extend(real(connection, *args))
+        connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    monkeypatch.setattr(ledger, "record", record)
+    monkeypatch.setattr(ledger, "record_free", record)
     worker.finishes(turn)
-    assert lost
+    assert [recorded.status for recorded in lost] == ["sent"]
     row = anna.message(message_id)
     assert (row.status, row.attempts_made, row.parts_sent) == ("sent", 1, 1)
     assert len(anna.attempts(message_id)) == 1
@@ -61,16 +59,19 @@ def test_an_outcome_waits_for_the_database(
 ) -> None:
     message_id = anna.posts()
     turn = worker.claims()
-    real = ledger.record
     failures: list[int] = []
 
-    def record(connection: Any, *args: Any) -> Any:
-        if len(failures) < 3:
-            failures.append(1)
-            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
-        return real(connection, *args)
+    def failing(real: Callable[..., Any]) -> Callable[..., Any]:
+        def record(connection: Any, *args: Any) -> Any:
+            if len(failures) < 3:
+                failures.append(1)
+                connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+            return real(connection, *args)
 
-    monkeypatch.setattr(ledger, "record", record)
+        return record
+
+    monkeypatch.setattr(ledger, "record_free", failing(ledger.record_free))
+    monkeypatch.setattr(ledger, "record", failing(ledger.record))
     worker.finishes(turn)
     assert len(failures) == 3
     row = anna.message(message_id)
@@ -86,6 +87,7 @@ def test_an_outcome_that_cannot_be_written_is_given_up_in_the_end(
     def record(connection: Any, *_: Any) -> Any:
         connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
+    monkeypatch.setattr(ledger, "record_free", record)
     monkeypatch.setattr(ledger, "record", record)
     monkeypatch.setattr(engine_module, "RECORD_SECONDS", 0.5)
     with pytest.raises(engine_module.DATABASE_AWAY):

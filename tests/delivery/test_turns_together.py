@@ -14,7 +14,7 @@ from app.delivery.ledger import Record
 from app.delivery.retries import Decision
 from app.delivery.station import Station
 from app.models import Status
-from sandbox.client import Sandbox
+from sandbox.client import Sandbox, wait_for
 from tests import statements
 from tests.delivery.conftest import Correspondent, NewCorrespondent, Worker, execute
 
@@ -137,14 +137,8 @@ def test_outcomes_of_every_kind_are_recorded_in_one_statement(
     with statements.noted() as noted:
         recorded = ledger.record_free(worker.connection, records)
     assert [statement.split()[0] for statement in noted] == ["PREPARE", "EXECUTE"]
-    assert [each and each.status.value for each in recorded] == [
-        "sent",
-        "queued",
-        "failed",
-        "queued",
-        "queued",
-        "held",
-    ]
+    statuses = [each and each.status.value for each in recorded]
+    assert statuses == ["sent", "queued", "failed", "queued", "queued", "held"]
 
     columns = "status reason telegram_message_ids attempts_made failures possible_duplicate"
 
@@ -203,31 +197,30 @@ def test_an_outcome_that_cannot_be_written_spoils_no_other_of_its_group(
         spoil([made])
         return alone(connection, made)
 
+    groups = []
+
     def record_free(connection: Connection, records: Sequence[Record]) -> Any:
+        groups.append(len(records))
         spoil(records)
         return together(connection, records)
 
     monkeypatch.setattr(ledger, "record", record)
     monkeypatch.setattr(ledger, "record_free", record_free)
-    monkeypatch.setattr(grouping, "REST_SECONDS", 0.3)  # so that they are a group
+    worker.courier._records._rests_until = monotonic() + 1  # so that they are a group
     with ThreadPoolExecutor(4) as threads:
         finished = [threads.submit(worker.finishes, turn) for turn in turns]
-    assert [person.message(n).status for person, n in zip(people, ids, strict=True)] == [
-        "sending",
-        "sent",
-        "sent",
-        "sent",
-    ]
+    assert groups == [4]
+    statuses = [person.message(n).status for person, n in zip(people, ids, strict=True)]
+    assert statuses == ["sending", "sent", "sent", "sent"]
     failed = [turn for turn, done in zip(turns, finished, strict=True) if done.exception()]
     assert [turn.lane_id for turn in failed] == [spoiled]
 
 
 def test_a_lane_that_somebody_has_locked_keeps_no_other_of_its_group_waiting(
-    anna: Correspondent, boris: Correspondent, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    anna: Correspondent, boris: Correspondent, worker: Worker
 ) -> None:
     first, second = anna.posts(), boris.posts()
     turns = [worker.claims(), worker.claims()]
-    monkeypatch.setattr(grouping, "REST_SECONDS", 0.3)
     locked = anna.database.execution_options(isolation_level="READ COMMITTED")
     with ThreadPoolExecutor(3) as threads:
         worker.courier._records._rests_until = monotonic() + 0.5  # so that they are a group
@@ -240,6 +233,24 @@ def test_a_lane_that_somebody_has_locked_keeps_no_other_of_its_group_waiting(
             done.result()
     row = anna.message(first)
     assert (row.status, row.attempts_made, row.possible_duplicate) == ("sent", 1, False)
+
+
+def test_whoever_waits_alone_for_a_locked_lane_keeps_nobody_waiting_who_comes_later(
+    anna: Correspondent, boris: Correspondent, worker: Worker
+) -> None:
+    anna.posts()
+    second = boris.posts()
+    turns = [worker.claims(), worker.claims()]
+    locked = anna.database.execution_options(isolation_level="READ COMMITTED")
+    with ThreadPoolExecutor(2) as threads:
+        with locked.begin() as somebody, anna.database.connect() as watcher:
+            somebody.exec_driver_sql(f"SELECT FROM lane WHERE id = {anna.lane().id} FOR UPDATE")
+            first = threads.submit(worker.finishes, turns[0])
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            wait_for(lambda: watcher.exec_driver_sql(waits).scalar())
+            threads.submit(worker.finishes, turns[1])
+            boris.wait_for(second, "sent", within=3)
+        first.result()
 
 
 def test_a_process_that_is_to_end_claims_nothing_more(anna: Correspondent, worker: Worker) -> None:
