@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, Task
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData, PoolProxiedConnection
+from sqlalchemy import Connection, MetaData, PoolProxiedConnection, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -41,11 +41,31 @@ def _refuse_ended(connection: Any, *_: Any) -> None:
         raise InvalidatePoolError
 
 
+def _in_transaction(connection: Connection) -> None:
+    """Takes a connection back from the autocommit mode that `single` has left it in."""
+    driver: Any = connection.connection.dbapi_connection
+    wanted = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+    if driver.autocommit != wanted:
+        driver.autocommit = wanted
+
+
+class Database(SQLAlchemy):
+    """SQLAlchemy on an engine whose connections serve `transaction` and `single` by turns."""
+
+    def init_app(self, app: Flask) -> None:
+        super().init_app(app)
+        with app.app_context():
+            event.listen(self.engine, "begin", _in_transaction)
+
+
 # Rows stay readable after the commit: what a use case returns needs no second query.
-db = SQLAlchemy(
+db = Database(
     model_class=Base,
     session_options={"expire_on_commit": False},
-    engine_options={"pool_events": [(_refuse_ended, "checkout")]},
+    engine_options={
+        "pool_events": [(_refuse_ended, "checkout")],
+        "skip_autocommit_rollback": True,
+    },
 )
 
 if TYPE_CHECKING:
@@ -74,15 +94,14 @@ def single() -> Iterator[PoolProxiedConnection]:
     """A connection on which each statement is a transaction by itself, committed when it returns.
 
     For use cases of one prepared statement: they need not wait for a BEGIN and a COMMIT around it.
+    It stays in that mode until a transaction needs it: with each change of it, and each rollback of
+    nothing, the driver would hand the interpreter to another thread, twice.
     """
     with closing(db.engine.raw_connection()) as pooled:
         driver: Any = pooled.driver_connection
-        driver.autocommit = True
-        try:
-            yield pooled
-        finally:
-            if not driver.closed:
-                driver.autocommit = False
+        if not driver.autocommit:
+            driver.autocommit = True
+        yield pooled
 
 
 def settings() -> Settings:

@@ -10,15 +10,18 @@ as long as all else that the program does for such a statement.
 """
 
 import re
+from collections import namedtuple
 from typing import Any
 
 import psycopg2
-from psycopg2.extras import NamedTupleCursor
+from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Connection, PoolProxiedConnection, Select
 from sqlalchemy.dialects import postgresql
 
 _dialect: Any = postgresql.dialect
 _SQL = _dialect(paramstyle="named")
+# Types know only rows whose columns are written down beside them.
+_kind_of_row: Any = namedtuple
 
 
 class Prepared:
@@ -31,6 +34,7 @@ class Prepared:
         body = re.sub(r"(?<!:):([a-z_]+)", lambda match: numbers[match[1]], sql)
         self._prepare = f"PREPARE {name} ({', '.join(types.values())}) AS {body}"
         self._execute = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in types)})"
+        self._row: Any = None
 
     @classmethod
     def select(cls, name: str, query: Select[Any]) -> "Prepared":
@@ -54,11 +58,10 @@ class Prepared:
         pooled = at.connection if isinstance(at, Connection) else at
         driver: Any = pooled.driver_connection
         try:
-            with driver.cursor(cursor_factory=NamedTupleCursor) as cursor:
+            with driver.cursor(cursor_factory=Cursor) as cursor:
                 self._prepare_once(pooled.info, cursor)
                 cursor.execute(self._execute, values)
-                rows: list[Any] = cursor.fetchall()
-                return rows
+                return self._named(cursor)
         except psycopg2.Error as error:
             if driver.closed:
                 at.invalidate(error)
@@ -69,3 +72,11 @@ class Prepared:
         if self._name not in known:
             cursor.execute(self._prepare)
             known.add(self._name)
+
+    def _named(self, cursor: Any) -> list[Any]:
+        """What the driver's cursor for named tuples does, without asking for the names each time:
+        a statement's are always the same."""
+        if self._row is None:
+            names = [column.name for column in cursor.description]
+            self._row = _kind_of_row("Row", names)
+        return list(map(self._row._make, cursor.fetchall()))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from psycopg2.extras import NamedTupleCursor
+from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Engine, event
 
 from app import prepared
@@ -22,9 +22,9 @@ from app import prepared
 def noted() -> Iterator[list[str]]:
     """The statements, in the order in which they are sent."""
     sent: list[str] = []
-    execute: Callable[..., None] = NamedTupleCursor.execute
+    execute: Callable[..., None] = Cursor.execute
 
-    class Noting(NamedTupleCursor):
+    class Noting(Cursor):
         def execute(self, query: Any, vars: Any = None) -> None:
             sent.append(str(query))
             execute(self, query, vars)
@@ -34,7 +34,7 @@ def noted() -> Iterator[list[str]]:
 
     event.listen(Engine, "before_cursor_execute", note)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(prepared, "NamedTupleCursor", Noting)
+        patched.setattr(prepared, "Cursor", Noting)
         try:
             yield sent
         finally:
