@@ -6,9 +6,8 @@ Delivery begins before the broker is reached and goes on without it.
 its commands in memory, Flower's and a shell's among them: 11 MB.
 """
 
-import os
+import signal
 import sys
-import threading
 from typing import Any
 
 from celery.bootsteps import StartStopStep
@@ -29,8 +28,6 @@ __all__ = ["celery"]
 # A worker that was told to end is gone by then, come what may.
 GONE_SECONDS = 29.5
 
-_stopping = threading.Event()
-
 
 @setup_logging.connect(weak=False)
 def _leave_the_logs_alone(**_: Any) -> None:
@@ -47,7 +44,7 @@ class Delivery(StartStopStep):
 
     def start(self, _worker: Any) -> None:
         self._station.start()
-        housekeeping.start(flask_app, _stopping)
+        housekeeping.start(flask_app, self._station.stopping)
 
 
 celery.steps["worker"].add(Delivery)
@@ -55,12 +52,11 @@ celery.steps["worker"].add(Delivery)
 
 @worker_shutting_down.connect(weak=False)
 def _stop(**_: Any) -> None:
-    _stopping.set()
+    # In a signal handler: nothing here may take a lock, its thread may have it.
     station().stop()
-    # Calls keep their deadlines, but a name server that hangs knows none.
-    last_resort = threading.Timer(GONE_SECONDS, os._exit, (1,))
-    last_resort.daemon = True
-    last_resort.start()
+    # Calls keep their deadlines, but a name server that hangs knows none: then SIGALRM ends us.
+    if not any(signal.getitimer(signal.ITIMER_REAL)):
+        signal.setitimer(signal.ITIMER_REAL, GONE_SECONDS)
 
 
 @worker_shutdown.connect(weak=False)

@@ -13,13 +13,14 @@ PARTS = {
     if path.suffix == ".py" or (path / "__init__.py").exists()
 } - {"__init__"}
 
-GROUND = {"errors", "config", "clock", "logs", "metrics"}
+GROUND = {"errors", "config", "clock", "logs", "metrics", "stopping"}
 FACE = {"services", "identity", "bodies", "failures", "languages", "extensions"} | GROUND
 MAY_IMPORT: dict[str, set[str]] = {
     "config": set(),
     "clock": set(),
     "errors": set(),
     "metrics": set(),
+    "stopping": set(),
     "logs": {"config"},
     "prepared": set(),
     "extensions": {"config"},

@@ -6,7 +6,6 @@ what happened to them elsewhere. `lease` sees that only one process polls.
 """
 
 import signal
-import threading
 
 from flask import Flask
 
@@ -15,6 +14,7 @@ from app.bot.notices import Notices
 from app.bot.poller import Poller
 from app.bot.sender import Sender
 from app.config import BadSetting, Settings
+from app.stopping import Stopping
 from app.telegram import bot_api
 
 # What a stopping process gives to replies under way and to the lease, seconds each.
@@ -26,7 +26,7 @@ def run(app: Flask) -> None:
     settings: Settings = app.config["SETTINGS"]
     if not settings.telegram_bot_token:
         raise BadSetting("TELEGRAM_BOT_TOKEN: is not set; the bot's token, from @BotFather")
-    stop = threading.Event()
+    stop = Stopping()
     api = bot_api(settings)
     lease = Lease(app)
     sender = Sender(app, api, stop)

@@ -22,6 +22,7 @@ from app.bot.lease import Lease
 from app.bot.sender import Sender
 from app.failures import is_database_away
 from app.services import polling
+from app.stopping import Stopping
 from app.telegram import BotApi, BotBroken, Ok, OtherPoller, Outcome, Wait, WebhookActive
 
 log = logs.get(__name__)
@@ -51,7 +52,7 @@ class Poller:
     """The loop; `run` is the main thread's, so that a signal may call `interrupt`."""
 
     def __init__(
-        self, app: Flask, api: BotApi, lease: Lease, sender: Sender, stop: threading.Event
+        self, app: Flask, api: BotApi, lease: Lease, sender: Sender, stop: Stopping
     ) -> None:
         self._app = app
         self._api = api
@@ -81,7 +82,7 @@ class Poller:
     def interrupt(self, *_: object) -> None:
         """Asks the loop to end: a call to Telegram is broken off, the handling of an update not."""
         already = self._stop.is_set()
-        self._stop.set()
+        self._stop.tell()
         if self._calling and not already:
             raise Stop
 

@@ -3,7 +3,6 @@
 Everything that the parts need of the settings is read here.
 """
 
-import threading
 from functools import cache
 from time import monotonic
 
@@ -16,6 +15,7 @@ from app.delivery.crew import Crew
 from app.delivery.engine import Courier
 from app.delivery.sweep import Sweep
 from app.extensions import celery, db
+from app.stopping import Stopping
 
 # Calls at once in one process. Each is a thread that waits; none of them holds a connection to the
 # database meanwhile.
@@ -34,25 +34,26 @@ class Station:
         with app.app_context():
             database = db.engine
         api = telegram.bot_api(settings)
-        self._stopping = threading.Event()
-        courier = Courier(database, api, settings.telegram_chat_rate, self._stopping)
+        self.stopping = Stopping()
+        courier = Courier(database, api, settings.telegram_chat_rate, self.stopping)
         budget = Budget(settings.telegram_bot_rate, courier.connect)
-        self.crew = Crew(courier, budget, crew, self._stopping)
-        self.sweep = Sweep(courier, self.crew, api, self._stopping)
+        self.crew = Crew(courier, budget, crew, self.stopping)
+        self.sweep = Sweep(courier, self.crew, api, self.stopping)
 
     def start(self) -> None:
         """Begins to deliver; needs neither the broker nor the database to be there yet."""
         self.sweep.start()
 
     def stop(self) -> None:
-        """Takes no more turns. Those under way go on; `join` waits for them."""
-        self._stopping.set()
-        self._until = monotonic() + STOP_SECONDS
+        """Takes no more turns. Those under way go on; `join` waits for them. May be called by a
+        signal handler, and again."""
+        if not self.stopping.is_set():
+            self._until = monotonic() + STOP_SECONDS
+            self.stopping.tell()
 
     def join(self) -> None:
         """Waits for the turns under way, until 28 seconds after `stop` at most."""
-        if not self._stopping.is_set():
-            self.stop()
+        self.stop()
         if not self.crew.join(max(0.0, self._until - monotonic())):
             log.error("stopped while calls were under way")
 

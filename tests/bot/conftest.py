@@ -2,7 +2,6 @@
 and one in this process, which goes step by step."""
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +20,7 @@ from app.config import Settings
 from app.services import chats, history, tokens
 from app.services.history import Filter
 from app.services.link_codes import ALPHABET
+from app.stopping import Stopping
 from app.telegram import BotApi, Ok, Outcome, bot_api
 from sandbox.client import Sandbox, User, wait_for
 from tests.conftest import Member
@@ -153,7 +153,7 @@ class Here:
     poller: Poller
     lease: Held
     heard: Heard
-    stop: threading.Event
+    stop: Stopping
 
     def steps(self, count: int = 1) -> None:
         for _ in range(count):
@@ -172,7 +172,7 @@ def make_poller(app: Flask, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -
     settings: Settings = app.config["SETTINGS"]
 
     def make(api: BotApi | None = None) -> Here:
-        lease, heard, stop = Held(), Heard(), threading.Event()
+        lease, heard, stop = Held(), Heard(), Stopping()
         made = Poller(app, api or bot_api(settings), lease, heard, stop)
         made._introduced = True
         return Here(made, lease, heard, stop)

@@ -1,6 +1,7 @@
 """Real worker processes that are killed, frozen and ended; a broker and a database that go away."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def test_a_message_is_delivered_by_a_bell(
     [line] = sandbox.journal()
     assert line.text == "Анна, я получил от тебя сообщение:\nпривет"
     assert sent.telegram_message_ids == [line.message_id]
-    assert f"message_id={message_id}" in worker.log()
+    worker.says(f"message_id={message_id}")
     assert "привет" not in worker.log()
     assert sandbox.token not in worker.log()
     assert worker.terminate() == 0
@@ -143,6 +144,18 @@ def test_a_second_signal_to_end_changes_nothing_for_what_is_being_sent(
         worker.signal(signal.SIGTERM)
         worker.terminate()
     assert anna.message(message_id).status in ("sent", "sending")
+
+
+def test_a_worker_that_cannot_end_by_itself_is_ended_and_its_call_is_marked(
+    running: Running, anna: Correspondent, sandbox: Sandbox
+) -> None:
+    message_id = anna.posts()
+    impatient = "import worker; worker.GONE_SECONDS = 0.5; worker.main()"
+    with sandbox.fault("delay", seconds=5, times=1):
+        worker = running.start("worker", [sys.executable, "-c", impatient], AWAY)
+        under_way(sandbox)
+        assert worker.terminate(within=4) == -signal.SIGALRM
+    assert anna.message(message_id).status == "sending"
 
 
 def test_an_immediate_restart_of_the_database_loses_and_repeats_nothing(
