@@ -12,7 +12,8 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -31,6 +32,7 @@ _SECRETS = re.compile(
     r"|(?<=Basic )[A-Za-z0-9+/=_-]{8,}"  # a name and a password
 )
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 # Whose exceptions repeat what they were given.
 _TALKATIVE = ("psycopg2", "sqlalchemy")
 
@@ -40,34 +42,59 @@ def redact(text: str) -> str:
     return _SECRETS.sub("[redacted]", text)
 
 
+class _Lines:
+    """What our own loggers write to: stderr, without the standard library's logging on the way,
+    which took as long as all else that is done for a line."""
+
+    def __init__(self) -> None:
+        self.configure("text")
+
+    def configure(self, log_format: str) -> None:
+        self.stream = sys.stderr
+        self.renderer = _renderer(log_format)
+
+    def render(self, logger: Any, method: str, event: structlog.typing.EventDict) -> Any:
+        return self.renderer(logger, method, event)
+
+    def write(self, line: str) -> None:
+        # A log that cannot be written must harm nobody: the disk may be full, the reader gone.
+        with suppress(OSError, ValueError):
+            self.stream.write(line + "\n")
+
+    info = warning = error = write
+
+
 def configure(settings: Settings) -> None:
     """Makes every logger of the process, the libraries' too, write redacted lines to stderr."""
-    shared: Sequence[structlog.typing.Processor] = (
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.ExceptionRenderer(_told),
+    _lines.configure(settings.log_format)
+    _redirect_libraries()
+    _quieten_libraries()
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda died: _log_uncaught(
+        died.exc_type, died.exc_value or died.exc_type(), died.exc_traceback
     )
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stderr)
+
+
+def _redirect_libraries() -> None:
+    handler = logging.StreamHandler(_lines.stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SAID],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _renderer(settings.log_format),
-                _safe_line,
+                *_WRITTEN,
             ],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    # A line that cannot be written must not be printed raw instead.
+    logging.raiseExceptions = False
+    logging.captureWarnings(True)
+
+
+def _quieten_libraries() -> None:
     # These would write URLs with tokens, or a line for each request, at INFO and below.
     for chatty in ("urllib3", "TeleBot", "werkzeug", "kombu", "amqp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -76,18 +103,11 @@ def configure(settings: Settings) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # It warns of each worker that has not answered yet, right after the start.
     logging.getLogger("flower.inspector").setLevel(logging.ERROR)
-    # A line that cannot be written must not be printed raw instead.
-    logging.raiseExceptions = False
-    logging.captureWarnings(True)
-    sys.excepthook = _log_uncaught
-    threading.excepthook = lambda died: _log_uncaught(
-        died.exc_type, died.exc_value or died.exc_type(), died.exc_traceback
-    )
 
 
 def get(name: str) -> Any:
     """A logger: `log.info("event", message_id=1)`."""
-    return structlog.stdlib.get_logger(name)
+    return structlog.get_logger().bind(logger=name)
 
 
 def _renderer(log_format: str) -> structlog.typing.Processor:
@@ -96,6 +116,15 @@ def _renderer(log_format: str) -> structlog.typing.Processor:
     return structlog.dev.ConsoleRenderer(
         colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
     )
+
+
+def _unless_disabled(
+    _logger: Any, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """`logging.disable` and the root's level are for ours as well."""
+    if not logging.root.isEnabledFor(_LEVELS[method]):
+        raise structlog.DropEvent
+    return event
 
 
 def _safe_line(_logger: Any, _name: str, line: Any) -> str:
@@ -136,3 +165,19 @@ def _name(error: BaseException) -> str:
 
 def _is_discreet(error: BaseException) -> bool:
     return not type(error).__module__.startswith(_TALKATIVE)
+
+
+_lines = _Lines()
+_SAID: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.ExceptionRenderer(_told),
+]
+_WRITTEN: list[structlog.typing.Processor] = [_lines.render, _safe_line]
+
+structlog.configure(
+    processors=[_unless_disabled, *_SAID, *_WRITTEN],
+    wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    logger_factory=lambda *_: _lines,
+)

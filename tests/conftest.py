@@ -5,7 +5,7 @@ tables. Tests of the embedded servers and of the sandbox themselves need none of
 Processes that really start and die are in tests/running.py, the browser is in tests/browsing.py.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import Engine, create_engine, text
+from structlog.testing import capture_logs
 
 from app import clock, config, create_app
 from app.extensions import db
@@ -121,6 +122,16 @@ def make_app(
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
     return make_app()
+
+
+Logged = list[MutableMapping[str, Any]]
+
+
+@pytest.fixture
+def logged() -> Iterator[Logged]:
+    """What our own loggers say while the test runs, by whichever thread."""
+    with capture_logs() as entries:
+        yield entries
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Logs: no secret, no words of a database error, no line that pretends to be one of ours."""
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -114,3 +115,41 @@ def test_each_event_of_a_json_log_is_one_object_on_one_line() -> None:
         "critical",
     ]
     assert "psycopg2.errors" in events[2]["exception"] or "DataError" in events[2]["exception"]
+
+
+def test_a_log_that_cannot_be_written_harms_nobody() -> None:
+    program = """
+import logging
+from app import logs
+class Settings: log_format = "json"
+logs.configure(Settings)
+for n in range(3):
+    logs.get("here").info("one", n=n)
+    logging.getLogger("library").warning("two")
+print("done")
+"""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            timeout=30,
+        )
+    assert ended.stdout == "done\n"
+
+
+def test_a_level_that_is_disabled_is_disabled_for_our_own_loggers_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs._lines, "stream", sys.stderr)
+    logging.disable(logging.INFO)
+    try:
+        logs.get("here").info("not this")
+        logs.get("here").warning("but this")
+    finally:
+        logging.disable(logging.NOTSET)
+    said = capsys.readouterr().err
+    assert "but this" in said
+    assert "not this" not in said

@@ -11,7 +11,7 @@ from app.bot import poller
 from app.telegram import NotSent
 from sandbox.client import Sandbox, User
 from tests.bot.conftest import Here, LinkToken, MakePoller, ScriptedApi, owner_of, said
-from tests.conftest import Member
+from tests.conftest import Logged, Member
 
 pytestmark = pytest.mark.usefixtures("no_poller")
 
@@ -124,7 +124,7 @@ def test_polling_goes_on_after_whatever_telegram_answers(
     here: Here,
     database: Engine,
     kind: str,
-    caplog: pytest.LogCaptureFixture,
+    logged: Logged,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(here.stop, "wait", lambda _: False)
@@ -134,7 +134,7 @@ def test_polling_goes_on_after_whatever_telegram_answers(
         assert here.heard.replies == []
         here.steps(1)
     assert len(here.heard.replies) == 1
-    assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 1
+    assert len([entry for entry in logged if entry["log_level"] == "warning"]) == 1
     assert hold_reason(database) is None
 
 

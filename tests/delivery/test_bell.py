@@ -17,6 +17,7 @@ from app.delivery.bell import Bell
 from app.extensions import celery
 from embedded import Servers
 from sandbox.client import wait_for
+from tests.conftest import Logged
 
 # What Celery does in a new process, which its stubs leave out.
 reconnect = methodcaller("_after_fork")
@@ -117,7 +118,7 @@ def test_a_dead_broker_is_complained_about_rarely(
     queue: Redis,
     servers: Servers,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    logged: Logged,
 ) -> None:
     monkeypatch.setattr(bell_module, "PAUSE_SECONDS", 0.01)
     bell, failed = Bell(), metrics.bells.labels("failed")._value
@@ -132,7 +133,7 @@ def test_a_dead_broker_is_complained_about_rarely(
         wait_for(failed_often)
     finally:
         servers.valkey.start()
-    assert caplog.text.count("the broker is away") == 1
+    assert sum("the broker is away" in entry["event"] for entry in logged) == 1
 
 
 def test_a_forked_child_rings_with_a_thread_of_its_own(queue: Redis) -> None:
