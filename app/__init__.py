@@ -4,11 +4,20 @@ Wiring only. What the parts do stands in their own modules, and who may import w
 tests/test_architecture.py.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 
 from app import config, logs
 from app.config import Settings
 from app.extensions import celery, db
+
+
+class _Flask(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Nothing here is a coroutine; Flask would look again, ten times for each request."""
+        return func
 
 
 def create_app(settings: Settings | None = None, *, serves: bool = True) -> Flask:
@@ -19,7 +28,7 @@ def create_app(settings: Settings | None = None, *, serves: bool = True) -> Flas
     """
     settings = settings or config.from_environment()
     logs.configure(settings)
-    app = Flask(__name__, static_folder=None)
+    app = _Flask(__name__, static_folder=None)
     app.config.from_mapping(config.for_flask(settings))
     # A redirect to add a slash would lose a POST's body; every path answers with and without.
     app.url_map.strict_slashes = False

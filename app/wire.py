@@ -12,12 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g
 from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import logs
 from app.config import Settings
+from app.extensions import current_request
 
 log = logs.get("app.access")
 
@@ -48,10 +49,15 @@ def attach(app: Flask, settings: Settings) -> None:
         server: Any = app
         # Not X-Forwarded-Host: proxies that do not set it pass on the client's.
         server.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)
-    app.before_request(_begin)
     own = _own_hosts(settings)
-    app.before_request(lambda: _refuse_foreign_host(own))
-    app.before_request(_read_body)
+
+    def begin() -> None:
+        request = current_request()
+        _begin(request)
+        _refuse_foreign_host(request, own)
+        _read_body(request)
+
+    app.before_request(begin)
     app.after_request(_finish)
     if settings.https:
         app.after_request(_strict_transport)
@@ -59,12 +65,13 @@ def attach(app: Flask, settings: Settings) -> None:
     app.teardown_request(lambda _: structlog.contextvars.clear_contextvars())
 
 
-def _begin() -> None:
+def _begin(request: Request) -> None:
     given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    g.request_id = request_id
     g.started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    structlog.contextvars.bind_contextvars(request_id=request_id)
 
 
 def _own_hosts(settings: Settings) -> Collection[str]:
@@ -75,7 +82,7 @@ def _own_hosts(settings: Settings) -> Collection[str]:
     return {own, settings.host, *_LOOPBACK}
 
 
-def _refuse_foreign_host(own: Collection[str]) -> None:
+def _refuse_foreign_host(request: Request, own: Collection[str]) -> None:
     """A Host that is broken, or that PUBLIC_URL knows nothing of, is a 400."""
     given = request.headers.get("Host")
     if given is None or request.path in PROBES:
@@ -88,7 +95,7 @@ def _refuse_foreign_host(own: Collection[str]) -> None:
         raise SecurityError
 
 
-def _read_body() -> None:
+def _read_body(request: Request) -> None:
     """Reads the body once for all: here, what goes wrong with it is the client's fault, whatever
     the server raises for a chunk that is none or a connection that breaks."""
     try:
@@ -100,6 +107,7 @@ def _read_body() -> None:
 
 
 def _finish(response: Response) -> Response:
+    request = current_request()
     response.headers["X-Request-ID"] = g.request_id
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bodies": {"errors"},
     "languages": {"errors"},
     "failures": {"errors", "logs"},
-    "wire": {"config", "logs"},
+    "wire": {"config", "extensions", "logs"},
     "housekeeping": {"services", "logs"},
     "api": FACE,
     "dialects": FACE,

@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask_smorest import Blueprint
+from flask_smorest.utils import deepupdate
 from marshmallow import Schema
 from werkzeug.routing import BaseConverter
 
 from app import identity
 from app.api import parsing
+from app.extensions import current_request
 from app.identity import Caller
 
 Given = dict[str, Any]
@@ -56,12 +58,12 @@ class Known:
 # A cookie says who is calling; on unsafe methods the CSRF header says that the page meant it.
 _HEADERS: list[dict[str, list[str]]] = [{"bearer": []}, {"basic": []}]
 OWNERS = Known(
-    lambda: identity.caller(request),
+    lambda: identity.caller(current_request()),
     [*_HEADERS, {"cookie": []}],
     [*_HEADERS, {"cookie": [], "csrf": []}],
 )
 SENDERS = Known(
-    lambda: identity.caller(request, may_only_send=True),
+    lambda: identity.caller(current_request(), may_only_send=True),
     [*_HEADERS, {"sendToken": []}, {"cookie": []}],
     [*_HEADERS, {"sendToken": []}, {"cookie": [], "csrf": []}],
 )
@@ -111,14 +113,18 @@ class Section:
         failures = {*fails, *_failures(by, method, path)}
 
         def declare(view: View) -> View:
-            told = {"security": _security(by, method), **_told_by(view)}
+            told = {
+                "security": _security(by, method),
+                "responses": _responses(answer, failures),
+                **_told_by(view),
+            }
             call = self._answering(view, answer)
             if body is not None:
                 call = self.blueprint.arguments(body(), location="json")(call)
             if query is not None:
                 call = self.blueprint.arguments(query(), location="query")(call)
-            call = self.blueprint.doc(**told, responses=_responses(answer, failures))(call)
-            call = self.blueprint.doc(**(documents or {}))(call)
+            told = deepupdate(told, documents or {})
+            call = self.blueprint.doc(**told)(call)
             strict = path.startswith("/v1/") and not reads_itself
             checks = _checks(method, query, body) if strict else []
             self.blueprint.route(path, methods=[method])(_guarded(call, by, checks))
@@ -171,7 +177,7 @@ def _guarded(call: View, by: Known | None, checks: Sequence[Callable[[Any], None
     def guarded(**ids: Any) -> Any:
         known = (by.find(),) if by else ()
         for check in checks:
-            check(request)
+            check(current_request())
         return call(*known, **ids)
 
     return guarded

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from flask import request
-
 from app import identity
 from app.api import parsing, ratelimit, schemas
 from app.api.contract import OWNERS, SENDERS, Answered, Given, Known, Section
 from app.errors import Unauthenticated, UnsupportedMediaType
+from app.extensions import current_request
 from app.identity import Caller
 from app.services import history, messages
 from app.services.history import Filter
@@ -65,6 +64,7 @@ _ACCEPTED = Answered(
 
 def _by_bearer_alone() -> Caller:
     """Forms and plain text need no permission across sites, so no credential may come by itself."""
+    request = current_request()
     if identity.bearer_token(request) is None:
         raise Unauthenticated
     return identity.caller(request, may_only_send=True)
@@ -118,7 +118,7 @@ def send_text(caller: Caller) -> Any:
     the text itself, raw UTF-8, never decoded, so `a+b=1 & 100%` arrives so. JSON is read as
     `POST /v1/messages` reads it. Only for Bearer tokens.
     """
-    parsing.refuse_query(request)
+    parsing.refuse_query(current_request())
     return _send(caller, _draft_of_any_type())
 
 
@@ -204,7 +204,7 @@ def _send(caller: Caller, given: Given) -> Any:
     accepted = messages.send(
         caller.person,
         Draft(**given),
-        key=parsing.idempotency_key(request),
+        key=parsing.idempotency_key(current_request()),
         send_token_id=caller.send_token_id,
     )
     headers = {"Location": f"/v1/messages/{accepted.message.id}"}
@@ -214,6 +214,7 @@ def _send(caller: Caller, given: Given) -> Any:
 
 
 def _draft_of_any_type() -> Given:
+    request = current_request()
     if request.mimetype not in TEXT_TYPES:
         given: Given = section.blueprint.ARGUMENTS_PARSER.parse(_NEW, request)
         return given

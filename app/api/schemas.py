@@ -48,6 +48,10 @@ class Answer(Schema):
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         field_obj.required = True
 
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """What is answered is a value of ours or a dictionary; neither has names with dots."""
+        return obj.get(attr, default) if isinstance(obj, dict) else getattr(obj, attr, default)
+
 
 class Problem(Schema):
     """A failure, as RFC 9457 has it."""

@@ -28,7 +28,7 @@ class _PageCookies(SecureCookieSessionInterface):
     """Flask would make ready to read a signed cookie at every request: most have none."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        if self.get_cookie_name(app) not in request.cookies:
+        if "HTTP_COOKIE" not in request.environ or self.get_cookie_name(app) not in request.cookies:
             return self.session_class()
         return super().open_session(app, request)
 
