@@ -132,6 +132,7 @@ def stage() -> Iterator[Stage]:
                 "TELEGRAM_BOT_RATE": "100000",
                 "MESSAGES_PER_DAY": "100000000",
                 "DATA_DIR": str(folder),
+                "LOG_FORMAT": "json",  # as docker-compose.yml has it
             }
             app = create_app(config.from_environment(environment))
             migrate(app)
