@@ -37,8 +37,8 @@ class worker_class(ThreadWorker):  # the setting's name
     `reading_seconds` nothing more is read from it. Answers may take longer.
 
     Of a proxy's connections, which come at once and stay, the quickest worker would take all, and
-    one processor would serve them while the others rest: who holds more of them than another
-    lets that one be quicker by `head_start` (seconds).
+    one processor would serve them while the others rest: who holds two more of them than
+    another lets that one be quicker by `head_start` (seconds).
     """
 
     reading_seconds = 20.0
@@ -51,7 +51,7 @@ class worker_class(ThreadWorker):  # the setting's name
         _held[self._place] = 1
 
     def accept(self, listener: socket.socket) -> None:
-        if _held[self._place] > min(filter(None, _held), default=0):
+        if _held[self._place] > 1 + min(filter(None, _held), default=0):
             time.sleep(self.head_start)
         super().accept(listener)
 

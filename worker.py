@@ -6,8 +6,11 @@ Delivery begins before the broker is reached and goes on without it.
 its commands in memory, Flower's and a shell's among them: 11 MB.
 """
 
-import signal
+import _thread
+import os
 import sys
+import threading
+import time
 from typing import Any
 
 from celery.bootsteps import StartStopStep
@@ -50,13 +53,25 @@ class Delivery(StartStopStep):
 celery.steps["worker"].add(Delivery)
 
 
+# Celery sends this from its signal handler, a second one in the middle of the first: with a lock
+# that its own thread cannot take twice, that would be the end of both.
+_told_to_end: Any = worker_shutting_down
+_told_to_end.lock = threading.RLock()
+
+
 @worker_shutting_down.connect(weak=False)
 def _stop(**_: Any) -> None:
-    # In a signal handler: nothing here may take a lock, its thread may have it.
+    # In a signal handler, and in the middle of another: nothing here may take a lock.
+    if not station().stopping.is_set():
+        _thread.start_new_thread(_end_at_last, ())
     station().stop()
-    # Calls keep their deadlines, but a name server that hangs knows none: then SIGALRM ends us.
-    if not any(signal.getitimer(signal.ITIMER_REAL)):
-        signal.setitimer(signal.ITIMER_REAL, GONE_SECONDS)
+
+
+def _end_at_last() -> None:
+    """Calls keep their deadlines, but a name server that hangs knows none. (Not by SIGALRM: the
+    first process of a container hears no signal that it has no handler for.)"""
+    time.sleep(GONE_SECONDS)
+    os._exit(1)
 
 
 @worker_shutdown.connect(weak=False)

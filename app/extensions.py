@@ -35,6 +35,8 @@ def _refuse_ended(connection: Any, *_: Any) -> None:
     """A pooled connection that has something to say unasked says that it is over: PostgreSQL was
     restarted, or a keepalive went unanswered. Asking the kernel costs no round trip, as a ping
     would; then all pooled connections are replaced."""
+    if connection.closed:
+        raise InvalidatePoolError
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):

@@ -32,7 +32,12 @@ _SECRETS = re.compile(
     r"|(?<=Basic )[A-Za-z0-9+/=_-]{8,}"  # a name and a password
 )
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LEVELS = {
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
 # Whose exceptions repeat what they were given.
 _TALKATIVE = ("psycopg2", "sqlalchemy")
 
@@ -43,25 +48,32 @@ def redact(text: str) -> str:
 
 
 class _Lines:
-    """What our own loggers write to: stderr, without the standard library's logging on the way,
-    which took as long as all else that is done for a line."""
+    """What our own loggers write to: stderr, without the standard library's records and handling
+    on the way, which took as long as all else that is done for a line. Libraries' lines go through
+    `handler`, and one lock sees that all lines stay whole."""
 
     def __init__(self) -> None:
         self.configure("text")
 
     def configure(self, log_format: str) -> None:
-        self.stream = sys.stderr
+        self.handler = logging.StreamHandler(sys.stderr)
         self.renderer = _renderer(log_format)
 
     def render(self, logger: Any, method: str, event: structlog.typing.EventDict) -> Any:
         return self.renderer(logger, method, event)
 
-    def write(self, line: str) -> None:
-        # A log that cannot be written must harm nobody: the disk may be full, the reader gone.
-        with suppress(OSError, ValueError):
-            self.stream.write(line + "\n")
+    def write(self, event: structlog.typing.EventDict) -> None:
+        # A log that cannot be written must harm nobody: the disk may be full, the reader gone, a
+        # value one that cannot be shown.
+        with suppress(Exception):
+            line = _safe_line(None, "", self.renderer(None, "", event))
+            self.handler.acquire()
+            try:
+                self.handler.stream.write(line + "\n")
+            finally:
+                self.handler.release()
 
-    info = warning = error = write
+    info = warning = error = critical = write
 
 
 def configure(settings: Settings) -> None:
@@ -76,13 +88,14 @@ def configure(settings: Settings) -> None:
 
 
 def _redirect_libraries() -> None:
-    handler = logging.StreamHandler(_lines.stream)
+    handler = _lines.handler
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SAID],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_WRITTEN,
+                _lines.render,
+                _safe_line,
             ],
         )
     )
@@ -174,10 +187,9 @@ _SAID: list[structlog.typing.Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.ExceptionRenderer(_told),
 ]
-_WRITTEN: list[structlog.typing.Processor] = [_lines.render, _safe_line]
 
 structlog.configure(
-    processors=[_unless_disabled, *_SAID, *_WRITTEN],
+    processors=[_unless_disabled, *_SAID, lambda _, __, event: ((event,), {})],
     wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     logger_factory=lambda *_: _lines,
 )

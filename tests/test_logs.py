@@ -117,33 +117,57 @@ def test_each_event_of_a_json_log_is_one_object_on_one_line() -> None:
     assert "psycopg2.errors" in events[2]["exception"] or "DataError" in events[2]["exception"]
 
 
-def test_a_log_that_cannot_be_written_harms_nobody() -> None:
-    program = """
-import logging
+HARMLESS = """
+import logging, sys
 from app import logs
-class Settings: log_format = "json"
+class Settings: log_format = sys.argv[1]
+class Unshowable:
+    def __repr__(self): raise RuntimeError
 logs.configure(Settings)
 for n in range(3):
-    logs.get("here").info("one", n=n)
+    logs.get("here").info("one", n=n, value=Unshowable())
+    logs.get("here").critical("one", n=n)
     logging.getLogger("library").warning("two")
 print("done")
 """
-    with Path("/dev/full").open("w") as full:
-        ended = subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=full,
-            text=True,
-            timeout=30,
-        )
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-", "2>/dev/null"])
+def test_a_log_that_cannot_be_written_harms_nobody(stderr: str, log_format: str) -> None:
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$@" {stderr}', "sh", sys.executable, "-c", HARMLESS, log_format],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=30,
+    )
     assert ended.stdout == "done\n"
+
+
+CROWD = """
+import logging, threading
+from app import logs
+class Settings: log_format = "json"
+logs.configure(Settings)
+def ours(): [logs.get("here").info("x" * 70_000) for _ in range(40)]
+def theirs(): [logging.getLogger("library").info("x" * 70_000) for _ in range(40)]
+threads = [threading.Thread(target=each) for each in (ours, ours, theirs)]
+[thread.start() for thread in threads]
+"""
+
+
+def test_lines_of_several_threads_stay_whole() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", CROWD], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert [len(json.loads(line)["event"]) for line in ended.stderr.splitlines()] == [70_000] * 120
 
 
 def test_a_level_that_is_disabled_is_disabled_for_our_own_loggers_too(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs._lines, "stream", sys.stderr)
+    monkeypatch.setattr(logs._lines.handler, "stream", sys.stderr)
     logging.disable(logging.INFO)
     try:
         logs.get("here").info("not this")

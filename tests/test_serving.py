@@ -50,7 +50,7 @@ def rounds_shared_evenly(running: Running, web: Part) -> int:
     even = 0
     for _ in range(ROUNDS):
         with connections(web):
-            even += shares(web) == [CONNECTIONS // 2] * 2
+            even += min(shares(web)) >= CONNECTIONS // 2 - 1
         running.wait(web, lambda: sum(shares(web)) == 0)
     return even
 
