@@ -55,10 +55,6 @@ class worker_class(ThreadWorker):  # the setting's name
             time.sleep(self.head_start)
         super().accept(listener)
 
-    def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
-        super().wait_for_and_dispatch_events(timeout)
-        _held[self._place] = 1 + self.nr_conns if self.alive else 0
-
     def leave(self) -> None:
         """The process is gone, however it ended; called in the one that started it."""
         _held[self._place] = 0
@@ -71,8 +67,9 @@ class worker_class(ThreadWorker):  # the setting's name
             self._taken.pop(conn, None)
 
     def notify(self) -> None:
-        """Called by the main thread about every second."""
+        """Called by the main thread before it waits for what comes next, a second at most."""
         super().notify()
+        _held[self._place] = 1 + self.nr_conns if self.alive else 0
         for conn, since in list(self._taken.items()):
             if time.monotonic() - since > self.reading_seconds:
                 with suppress(OSError):

@@ -1,4 +1,5 @@
-"""The Flask extensions and the Celery application, unbound; `transaction()` and `single()`.
+"""The Flask extensions and the Celery application, unbound; ways to what they hold: `transaction`
+and `single`, `current_request`, `settings`.
 
 `create_app` binds them. This is wiring, not policy: no rule, no table, no task lives here.
 """

@@ -59,9 +59,6 @@ class _Lines:
         self.handler = logging.StreamHandler(sys.stderr)
         self.renderer = _renderer(log_format)
 
-    def render(self, logger: Any, method: str, event: structlog.typing.EventDict) -> Any:
-        return self.renderer(logger, method, event)
-
     def write(self, event: structlog.typing.EventDict) -> None:
         # A log that cannot be written must harm nobody: the disk may be full, the reader gone, a
         # value one that cannot be shown.
@@ -94,7 +91,7 @@ def _redirect_libraries() -> None:
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SAID],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _lines.render,
+                _lines.renderer,
                 _safe_line,
             ],
         )

@@ -1,5 +1,8 @@
 """`transaction` and `single` take turns on the pool's connections, and each is what it says."""
 
+from contextlib import closing
+from typing import Any
+
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
@@ -20,6 +23,11 @@ class Undone(Exception):
 def in_one_statement() -> int:
     with single() as connection:
         return int(_BACKEND(connection, zero=0).pid)
+
+
+def in_a_transaction() -> None:
+    with transaction() as session:
+        session.execute(text(_WRITE))
 
 
 def failures(database: Engine) -> int:
@@ -43,9 +51,18 @@ def test_a_transaction_is_undone_as_a_whole_after_single_statements(
     assert failures(database) == 0
 
 
+def test_a_connection_stays_in_autocommit_mode_until_a_transaction_needs_it(
+    ctx: Flask, database: Engine
+) -> None:
+    for work, left_so in ((in_one_statement, True), (in_a_transaction, False)):
+        work()
+        with closing(db.engine.raw_connection()) as pooled:
+            driver: Any = pooled.driver_connection
+            assert driver.autocommit is left_so
+
+
 def test_a_single_statement_is_committed_when_it_returns(ctx: Flask, database: Engine) -> None:
-    with transaction() as session:
-        session.execute(text(_WRITE))
+    in_a_transaction()
     with single() as connection:
         assert _ADD(connection, n=1).failures == 2
         assert failures(database) == 2

@@ -123,8 +123,7 @@ class Section:
                 call = self.blueprint.arguments(body(), location="json")(call)
             if query is not None:
                 call = self.blueprint.arguments(query(), location="query")(call)
-            told = deepupdate(told, documents or {})
-            call = self.blueprint.doc(**told)(call)
+            call = self.blueprint.doc(**deepupdate(told, documents or {}))(call)
             strict = path.startswith("/v1/") and not reads_itself
             checks = _checks(method, query, body) if strict else []
             self.blueprint.route(path, methods=[method])(_guarded(call, by, checks))

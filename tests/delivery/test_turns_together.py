@@ -1,7 +1,8 @@
 """Several turns in one statement: each is claimed and recorded as if it were alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
@@ -216,16 +217,23 @@ def test_an_outcome_that_cannot_be_written_spoils_no_other_of_its_group(
     assert [turn.lane_id for turn in failed] == [spoiled]
 
 
+@contextmanager
+def locked_lane(owner: Correspondent) -> Iterator[None]:
+    """Somebody else has locked the owner's lane while it lasts."""
+    locking = owner.database.execution_options(isolation_level="READ COMMITTED")
+    with locking.begin() as somebody:
+        somebody.exec_driver_sql(f"SELECT FROM lane WHERE id = {owner.lane().id} FOR UPDATE")
+        yield
+
+
 def test_a_lane_that_somebody_has_locked_keeps_no_other_of_its_group_waiting(
     anna: Correspondent, boris: Correspondent, worker: Worker
 ) -> None:
     first, second = anna.posts(), boris.posts()
     turns = [worker.claims(), worker.claims()]
-    locked = anna.database.execution_options(isolation_level="READ COMMITTED")
     with ThreadPoolExecutor(3) as threads:
         worker.courier._records._rests_until = monotonic() + 0.5  # so that they are a group
-        with locked.begin() as somebody:
-            somebody.exec_driver_sql(f"SELECT FROM lane WHERE id = {anna.lane().id} FOR UPDATE")
+        with locked_lane(anna):
             finished = [threads.submit(worker.finishes, turn) for turn in turns]
             boris.wait_for(second, "sent", within=3)
             assert anna.message(first).status == "sending"
@@ -241,10 +249,8 @@ def test_whoever_waits_alone_for_a_locked_lane_keeps_nobody_waiting_who_comes_la
     anna.posts()
     second = boris.posts()
     turns = [worker.claims(), worker.claims()]
-    locked = anna.database.execution_options(isolation_level="READ COMMITTED")
     with ThreadPoolExecutor(2) as threads:
-        with locked.begin() as somebody, anna.database.connect() as watcher:
-            somebody.exec_driver_sql(f"SELECT FROM lane WHERE id = {anna.lane().id} FOR UPDATE")
+        with locked_lane(anna), anna.database.connect() as watcher:
             first = threads.submit(worker.finishes, turns[0])
             waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             wait_for(lambda: watcher.exec_driver_sql(waits).scalar())
